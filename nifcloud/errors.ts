@@ -1,0 +1,170 @@
+/**
+ * What became of a request that gave no result.
+ *
+ * - `refused`: the cloud answered with an error; what was asked for was not done.
+ * - `not-sent`: no connection came about; the cloud knows nothing of it.
+ * - `unknown`: sent, but no usable answer came; it may have been done. Read before sending it again.
+ */
+export type Outcome = 'refused' | 'not-sent' | 'unknown';
+
+/** Codes of ours, where no `<Code>` of the cloud is to be had; failed connections carry the system's (`ECONNRESET`, …). */
+export const OWN_CODES = {
+  /** No answer within the time limit of a request. */
+  timeout: 'Timeout',
+  /** An answer that says success but is no well-formed answer to this action. */
+  unreadable: 'UnreadableAnswer',
+  /** An HTTP error without a `<Code>`: a gateway's page, a truncated body. */
+  noCode: 'NoErrorCode',
+} as const;
+
+/** Thrown when a call to the Computing API fails, for whatever reason other than its caller's abort. */
+export class NifcloudError extends Error {
+  override readonly name = 'NifcloudError';
+  /** API action, such as `AttachVolume`. */
+  readonly action: string;
+  /** The cloud's `<Code>`, one of `OWN_CODES`, or the code of a system error. Decide by the predicates below. */
+  readonly code: string;
+  readonly outcome: Outcome;
+  /** The cloud's id of the request, for its support; empty = it gave none. It is in the log, not in the message. */
+  readonly requestId: string;
+  /** 0 = no HTTP answer. It decides nothing but throttling: the cloud sends 500 with permanent errors (§1.6). */
+  readonly httpStatus: number;
+
+  constructor(fields: {
+    readonly action: string;
+    readonly code: string;
+    readonly detail: string;
+    readonly outcome: Outcome;
+    readonly requestId?: string;
+    readonly httpStatus?: number;
+    readonly cause?: Error;
+  }) {
+    const { action, code, requestId = '', httpStatus = 0, cause } = fields;
+    const detail = fields.detail || meaningOf(code);
+    // Without the request id: equal faults have equal messages, so that Kubernetes counts one event instead of making many.
+    super(detail === '' ? `${action}: ${code}` : `${action}: ${code}: ${detail}`, cause === undefined ? {} : { cause });
+    this.action = action;
+    this.code = code;
+    this.outcome = fields.outcome;
+    this.requestId = requestId;
+    this.httpStatus = httpStatus;
+  }
+}
+
+interface CodeFamily {
+  readonly codes: RegExp;
+  /** For people; it stands in the message where the cloud gave no text of its own. */
+  readonly meaning: string;
+}
+
+/** The codes that anything depends on. Source, unless noted: the catalogue in docs/reference/nifcloud-api.md §1.6. */
+const FAMILIES = {
+  notFound: {
+    codes: /^Client\.InvalidParameterNotFound\.(?<resource>.+)$/,
+    meaning: 'it does not exist, or is not registered there',
+  },
+  duplicate: {
+    codes:
+      /^Client\.(?:InvalidParameterDuplicate\.(?<resource>.+)|Inoperable\.(?<owner>\w+)\.(?:AlreadyExists|HavingRegisteredInstance))$/,
+    meaning: 'it exists or is registered there already',
+  },
+  // One code for this server and any other: only the volume's attachments tell which (§11, 5).
+  alreadyAttached: {
+    codes: /^(?:Client|Server)\.Inoperable\.Volume\.AlreadyAttached$/,
+    meaning: 'the volume is attached to some server already',
+  },
+  notAttached: {
+    codes: /^(?:Client|Server)\.Inoperable\.Volume\.DetachedFromInstance$/,
+    meaning: 'the volume is not attached to this server',
+  },
+  busy: {
+    codes: /^(?:Client|Server)\.ResourceIncorrectState\.(?:.+\.)?Processing$/,
+    meaning: 'another operation on it is still running; it can be sent again once that has ended',
+  },
+  // No code of the cloud's own is known; these are the common names in APIs of this family (§1.7).
+  throttled: {
+    codes:
+      /(?:^|\.)(?:RequestLimitExceeded|RequestThrottled\w*|Throttl\w*|TooManyRequests\w*|SlowDown|BandwidthLimitExceeded)(?:\.|$)/,
+    meaning: 'too many requests; nothing was done',
+  },
+  authFailure: {
+    codes: /^(?:Client|Server)\.AuthFailure/,
+    meaning: 'the access key, its secret or its rights were refused; check the credentials, the region and the clock',
+  },
+  maintenance: {
+    codes: /^Server\.Maintenance(?:\.|$)/,
+    meaning: 'the cloud is under maintenance',
+  },
+  internal: {
+    codes: /^Server\.InternalError(?:\.|$)/,
+    meaning: 'an internal error of the cloud; try again later',
+  },
+} as const satisfies Record<string, CodeFamily>;
+
+/** HTTP statuses that mean "not done, too many requests" whatever the body says (§1.7). */
+export const THROTTLED_STATUSES: readonly number[] = [429, 509];
+
+/**
+ * Something named in the request does not exist.
+ *
+ * @param resource only this kind, such as `Volume`; the code may spell it `Volume`, `VolumeName` or `VolumeId` (§11, 34)
+ */
+export function isNotFound(error: unknown, resource?: string): boolean {
+  const found = match(error, FAMILIES.notFound)?.groups?.['resource'];
+  if (found === undefined || resource === undefined) return found !== undefined;
+  return [resource, `${resource}Name`, `${resource}Id`].includes(found);
+}
+
+/** What was to be made or registered is there already. @param resource only this kind, such as `IpAddress` */
+export function isDuplicate(error: unknown, resource?: string): boolean {
+  const groups = match(error, FAMILIES.duplicate)?.groups;
+  return groups !== undefined && (resource === undefined || (groups['resource'] ?? groups['owner']) === resource);
+}
+
+/** AttachVolume: the volume has an attachment, to this server *or another*. */
+export function isAlreadyAttached(error: unknown): boolean {
+  return match(error, FAMILIES.alreadyAttached) !== undefined;
+}
+
+/** DetachVolume: the volume is not attached to that server. */
+export function isNotAttached(error: unknown): boolean {
+  return match(error, FAMILIES.notAttached) !== undefined;
+}
+
+/** `….Processing`: poll the resource, then send again. */
+export function isBusy(error: unknown): boolean {
+  return match(error, FAMILIES.busy) !== undefined;
+}
+
+/** Too many requests: nothing was done, it may be sent again later. */
+export function isThrottled(error: unknown): boolean {
+  if (!(error instanceof NifcloudError)) return false;
+  return THROTTLED_STATUSES.includes(error.httpStatus) || FAMILIES.throttled.codes.test(error.code);
+}
+
+/** Key, signature or rights were refused: repeating does not help. */
+export function isAuthFailure(error: unknown): boolean {
+  return match(error, FAMILIES.authFailure) !== undefined;
+}
+
+export function isMaintenance(error: unknown): boolean {
+  return match(error, FAMILIES.maintenance) !== undefined;
+}
+
+/** The cloud's "try again later" without a reason. */
+export function isInternalError(error: unknown): boolean {
+  return match(error, FAMILIES.internal) !== undefined;
+}
+
+/** It may or may not have been done: read the resource before anything else. */
+export function isUnknownOutcome(error: unknown): boolean {
+  return error instanceof NifcloudError && error.outcome === 'unknown';
+}
+
+function match(error: unknown, family: CodeFamily): RegExpExecArray | undefined {
+  return error instanceof NifcloudError ? (family.codes.exec(error.code) ?? undefined) : undefined;
+}
+
+function meaningOf(code: string): string {
+  return Object.values(FAMILIES).find((family) => family.codes.test(code))?.meaning ?? '';
+}

@@ -1,0 +1,118 @@
+import { SharedRead } from './shared-read.ts';
+import type { Clock, Logger } from './surroundings.ts';
+import type { Api } from './transport.ts';
+import type { XmlElement } from './xml.ts';
+
+/** A server, as DescribeInstances shows it. Texts that the cloud leaves empty are `''`. */
+export interface Server {
+  /** `InstanceId`: chosen by the user, can be changed. */
+  readonly name: string;
+  /** `InstanceUniqueId`, such as `i-0k843qvm`: never changes. */
+  readonly uniqueId: string;
+  /** Such as `east-11`. */
+  readonly zone: string;
+  /** Such as `e-medium8`. */
+  readonly type: string;
+  /** `running`, `stopped`, `pending` (any transition) or another text: docs/reference/nifcloud-api.md §2.3. */
+  readonly state: string;
+  readonly privateAddress: string;
+  readonly publicAddress: string;
+  /** Names. */
+  readonly firewallGroups: readonly string[];
+}
+
+/** A disk in a server's SCSI bus; the system disk has slot 0. */
+export interface ServerDisk {
+  /** N of `SCSI (0:N)`; NaN when the cloud's text names no slot. */
+  readonly slot: number;
+  /** As the cloud writes it. */
+  readonly device: string;
+  readonly volumeId: string;
+  readonly volumeUniqueId: string;
+  readonly status: string;
+}
+
+/** The servers of the region. */
+export class Servers {
+  readonly #api: Api;
+  readonly #list: SharedRead<readonly Server[]>;
+
+  constructor(api: Api, clock: Clock, logger: Logger) {
+    this.#api = api;
+    const parse = (answer: XmlElement): readonly Server[] => parseServers(answer, logger);
+    this.#list = new SharedRead((signal) => api.read('DescribeInstances', {}, parse, signal), clock);
+  }
+
+  /**
+   * All servers, in one call that is shared with whoever asks at the same moment. Never filtered: one unknown name fails a
+   * filtered call as a whole.
+   */
+  list(signal: AbortSignal): Promise<readonly Server[]> {
+    return this.#list.get(signal);
+  }
+
+  /**
+   * The disks in a server's slots; DescribeInstances does not show them.
+   *
+   * @throws NifcloudError; `isNotFound(error, 'Instance')` = no server has this name
+   */
+  disks(
+    serverName: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly serverUniqueId: string; readonly disks: readonly ServerDisk[] }> {
+    const parameters = { InstanceId: serverName, Attribute: 'blockDeviceMapping' };
+    return this.#api.read('DescribeInstanceAttribute', parameters, parseDisks, signal);
+  }
+}
+
+/** An entry without name or unique id is left out, so that one odd server does not hide all others (docs/reference/ccm.md E7, 22). */
+function parseServers(answer: XmlElement, logger: Logger): readonly Server[] {
+  const servers: Server[] = [];
+  let skipped = 0;
+  for (const reservation of answer.items('reservationSet')) {
+    const firewallGroups = reservation.items('groupSet').map((group) => group.text('groupId'));
+    const instances = reservation.items('instancesSet');
+    if (instances.length === 0) skipped += 1;
+    for (const instance of instances) {
+      const server = parseServer(instance, firewallGroups);
+      if (server.name === '' || server.uniqueId === '') skipped += 1;
+      else servers.push(server);
+    }
+  }
+  if (skipped > 0) logger.debug(2, 'DescribeInstances has entries without a server', { skipped });
+  return servers;
+}
+
+function parseServer(instance: XmlElement, firewallGroups: readonly string[]): Server {
+  return {
+    name: instance.text('instanceId'),
+    uniqueId: instance.text('instanceUniqueId'),
+    zone: instance.child('placement').text('availabilityZone'),
+    type: instance.text('instanceType'),
+    state: instance.child('instanceState').text('name'),
+    privateAddress: instance.text('privateIpAddress'),
+    publicAddress: instance.text('ipAddress'),
+    firewallGroups,
+  };
+}
+
+function parseDisks(answer: XmlElement): { readonly serverUniqueId: string; readonly disks: readonly ServerDisk[] } {
+  const disks = answer.items('blockDeviceMapping').map((mapping) => {
+    const ebs = mapping.child('ebs');
+    const device = mapping.text('deviceName');
+    return {
+      slot: slotOf(device),
+      device,
+      volumeId: ebs.text('volumeId'),
+      volumeUniqueId: ebs.text('volumeUniqueId'),
+      status: ebs.text('status'),
+    };
+  });
+  return { serverUniqueId: answer.requiredText('instanceUniqueId'), disks };
+}
+
+/** `SCSI (0:3)` → 3; some answers leave the blank out (docs/reference/nifcloud-api.md §2.4). */
+function slotOf(device: string): number {
+  const slot = /^SCSI\s*\(\d+:(\d+)\)$/.exec(device)?.[1];
+  return slot === undefined ? Number.NaN : Number(slot);
+}

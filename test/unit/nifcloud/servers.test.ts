@@ -1,0 +1,114 @@
+import { expect } from 'chai';
+import { Servers } from '../../../nifcloud/servers.ts';
+import { FakeClock } from '../../fake-clock.ts';
+import { errorOf, RecordedApi } from './recorded-api.ts';
+
+const never = new AbortController().signal;
+
+// Shape of docs/reference/nifcloud-api.md §2.2, with the capital letter of the recorded answer.
+const NODE01 = `<item><reservationId/><groupSet><item><groupId>nodes</groupId></item><item><groupId>ssh</groupId></item></groupSet>
+  <instancesSet><item><AccountingType>2</AccountingType><instanceId>node01</instanceId><instanceUniqueId>i-0abc1def</instanceUniqueId>
+  <instanceState><code>16</code><name>running</name></instanceState><instanceType>e-medium8</instanceType>
+  <ipAddress>198.51.100.7</ipAddress><privateIpAddress>10.100.0.7</privateIpAddress><blockDeviceMapping/>
+  <placement><availabilityZone>east-11</availabilityZone></placement></item></instancesSet></item>`;
+const NODE02 = `<item><groupSet/><instancesSet><item><instanceId>node02</instanceId><instanceUniqueId>i-0abc2def</instanceUniqueId>
+  <instanceState><code>80</code><name>stopped</name></instanceState><ipAddress/><placement/></item></instancesSet></item>`;
+
+const disk = (device: string, id: string): string =>
+  `<item><deviceName>${device}</deviceName><ebs><volumeId>${id}</volumeId><volumeUniqueId>vol-${id}</volumeUniqueId><status>attached</status></ebs></item>`;
+
+async function list(
+  content: string,
+): Promise<{ servers: Awaited<ReturnType<Servers['list']>>; api: RecordedApi; logged: unknown[] }> {
+  const clock = new FakeClock();
+  const api = new RecordedApi(() => content);
+  const logged: unknown[] = [];
+  const logger = {
+    info: () => {},
+    warn: () => {},
+    error: () => {},
+    debug: (_: number, __: string, fields: unknown) => void logged.push(fields),
+  };
+  const listing = new Servers(api, clock, logger).list(never);
+  await clock.advance(5);
+  return { servers: await listing, api, logged };
+}
+
+describe('servers', () => {
+  it('are listed by one call without names', async () => {
+    const { servers, api, logged } = await list(`<reservationSet>${NODE01}${NODE02}</reservationSet>`);
+    expect(api.calls).to.deep.equal([{ kind: 'read', action: 'DescribeInstances', sent: {} }]);
+    expect(servers).to.deep.equal([
+      {
+        name: 'node01',
+        uniqueId: 'i-0abc1def',
+        zone: 'east-11',
+        type: 'e-medium8',
+        state: 'running',
+        privateAddress: '10.100.0.7',
+        publicAddress: '198.51.100.7',
+        firewallGroups: ['nodes', 'ssh'],
+      },
+      {
+        name: 'node02',
+        uniqueId: 'i-0abc2def',
+        zone: '',
+        type: '',
+        state: 'stopped',
+        privateAddress: '',
+        publicAddress: '',
+        firewallGroups: [],
+      },
+    ]);
+    expect(logged).to.deep.equal([]);
+  });
+
+  const odd: [what: string, entry: string][] = [
+    ['an empty instance set', '<item><reservationId>r</reservationId><instancesSet/></item>'],
+    [
+      'an entry without a name',
+      '<item><instancesSet><item><instanceUniqueId>i-1</instanceUniqueId></item></instancesSet></item>',
+    ],
+    [
+      'an entry without a unique id',
+      '<item><instancesSet><item><instanceId>x</instanceId></item></instancesSet></item>',
+    ],
+  ];
+  for (const [what, entry] of odd) {
+    it(`leave out ${what}, with a note in the log, and keep the others`, async () => {
+      const { servers, logged } = await list(`<reservationSet>${entry}${NODE01}</reservationSet>`);
+      expect(servers.map(({ name }) => name)).to.deep.equal(['node01']);
+      expect(logged).to.deep.equal([{ skipped: 1 }]);
+    });
+  }
+
+  it('are none in an answer without any', async () => {
+    expect((await list('<reservationSet/>')).servers).to.deep.equal([]);
+  });
+
+  it('show their disks with the slot, however the device is spelled', async () => {
+    const api = new RecordedApi(
+      () =>
+        `<instanceId>node01</instanceId><instanceUniqueId>i-0abc1def</instanceUniqueId><blockDeviceMapping>
+         ${disk('SCSI (0:1)', 'a')}${disk('SCSI(0:15)', 'b')}${disk('', 'c')}</blockDeviceMapping>`,
+    );
+    const logger = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} };
+    const { serverUniqueId, disks } = await new Servers(api, new FakeClock(), logger).disks('node01', never);
+    expect(api.calls[0]!.sent).to.deep.equal({ InstanceId: 'node01', Attribute: 'blockDeviceMapping' });
+    expect(serverUniqueId).to.equal('i-0abc1def');
+    expect(disks.map(({ slot }) => slot)).to.deep.equal([1, 15, Number.NaN]);
+    expect(disks[0]).to.deep.equal({
+      slot: 1,
+      device: 'SCSI (0:1)',
+      volumeId: 'a',
+      volumeUniqueId: 'vol-a',
+      status: 'attached',
+    });
+  });
+
+  it('show no disks when the answer does not say whose they are', async () => {
+    const logger = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} };
+    const servers = new Servers(new RecordedApi(() => '<blockDeviceMapping/>'), new FakeClock(), logger);
+    expect(String(await errorOf(servers.disks('node01', never)))).to.contain('<instanceUniqueId>');
+  });
+});

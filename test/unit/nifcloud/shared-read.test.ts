@@ -1,0 +1,123 @@
+import { assert, expect } from 'chai';
+import * as fc from 'fast-check';
+import { SharedRead } from '../../../nifcloud/shared-read.ts';
+import { FakeClock } from '../../fake-clock.ts';
+import { errorOf } from './recorded-api.ts';
+
+const never = new AbortController().signal;
+
+describe('SharedRead', () => {
+  let clock: FakeClock;
+  let requests: {
+    readonly sentAtMs: number;
+    readonly signal: AbortSignal;
+    readonly answer: PromiseWithResolvers<string>;
+  }[];
+  let read: SharedRead<string>;
+
+  beforeEach(() => {
+    clock = new FakeClock();
+    requests = [];
+    read = new SharedRead((signal) => {
+      const answer = Promise.withResolvers<string>();
+      requests.push({ sentAtMs: clock.monotonicMs(), signal, answer });
+      return answer.promise;
+    }, clock);
+  });
+
+  it('gathers askers for 5 ms and serves them with one request', async () => {
+    const asking = [read.get(never)];
+    await clock.advance(4);
+    asking.push(read.get(never), read.get(never));
+    expect(requests).to.have.length(0);
+    await clock.advance(1);
+    expect(requests).to.have.length(1);
+    requests[0]!.answer.resolve('a');
+    expect(await Promise.all(asking)).to.deep.equal(['a', 'a', 'a']);
+  });
+
+  it('gives an asker that comes while a request is under way an answer of a later request', async () => {
+    const early = read.get(never);
+    await clock.advance(5);
+    const late = read.get(never);
+    await clock.advance(5);
+    expect(requests).to.have.length(2);
+    requests[0]!.answer.resolve('old');
+    requests[1]!.answer.resolve('new');
+    expect([await early, await late]).to.deep.equal(['old', 'new']);
+  });
+
+  it('never answers with a request that was sent before the asker asked, nor from an answered one', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(12), { maxLength: 30 }), fc.nat(20), async (gapsMs, latencyMs) => {
+        const time = new FakeClock();
+        const timed = new SharedRead(async () => {
+          const sentAtMs = time.monotonicMs();
+          await time.sleep(latencyMs);
+          return sentAtMs;
+        }, time);
+        const asking: Promise<void>[] = [];
+        for (const gapMs of gapsMs) {
+          await time.advance(gapMs);
+          const askedAtMs = time.monotonicMs();
+          asking.push(timed.get(never).then((sentAtMs) => assert(sentAtMs >= askedAtMs && sentAtMs <= askedAtMs + 5)));
+        }
+        await time.advance(100);
+        await Promise.all(asking);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('lets an asker that aborts go at once, with its reason, and serves the others', async () => {
+    const abort = new AbortController();
+    const leaving = errorOf(read.get(abort.signal));
+    const staying = read.get(never);
+    await clock.advance(5);
+    abort.abort(new Error('deadline'));
+    expect(String(await leaving)).to.equal('Error: deadline');
+    expect(requests[0]!.signal.aborted).to.equal(false);
+    requests[0]!.answer.resolve('a');
+    expect(await staying).to.equal('a');
+  });
+
+  it('aborts a request when all its askers have aborted', async () => {
+    const aborts = [new AbortController(), new AbortController()];
+    const leaving = aborts.map((abort) => errorOf(read.get(abort.signal)));
+    await clock.advance(5);
+    for (const abort of aborts) abort.abort();
+    await Promise.all(leaving);
+    expect(requests[0]!.signal.aborted).to.equal(true);
+  });
+
+  it('sends no request for askers that all left while being gathered, and one for who comes next', async () => {
+    const abort = new AbortController();
+    const leaving = errorOf(read.get(abort.signal));
+    abort.abort();
+    const next = read.get(never);
+    await leaving;
+    await clock.advance(5);
+    expect(requests).to.have.length(1);
+    requests[0]!.answer.resolve('a');
+    expect(await next).to.equal('a');
+    expect(clock.sleeping).to.equal(0);
+  });
+
+  it('gives an error to all askers of that request and to no later one', async () => {
+    const failing = [errorOf(read.get(never)), errorOf(read.get(never))];
+    await clock.advance(5);
+    const later = read.get(never);
+    await clock.advance(5);
+    const error = new Error('lost');
+    requests[0]!.answer.reject(error);
+    expect(await Promise.all(failing)).to.deep.equal([error, error]);
+    requests[1]!.answer.resolve('fine');
+    expect(await later).to.equal('fine');
+  });
+
+  it('refuses an asker that has aborted already, without a request', async () => {
+    const reason = new Error('too late');
+    expect(await errorOf(read.get(AbortSignal.abort(reason)))).to.equal(reason);
+    expect(clock.sleeping).to.equal(0);
+  });
+});

@@ -1,0 +1,25 @@
+/** A map of at most `capacity` entries: the one that was neither set nor asked for longest makes room. */
+export class Lru<V> {
+  readonly #capacity: number;
+  readonly #entries = new Map<string, V>(); // oldest first
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  get(key: string): V | undefined {
+    const value = this.#entries.get(key);
+    if (value !== undefined) this.set(key, value);
+    return value;
+  }
+
+  set(key: string, value: V): void {
+    this.#entries.delete(key);
+    this.#entries.set(key, value);
+    if (this.#entries.size <= this.#capacity) return;
+    for (const oldest of this.#entries.keys()) {
+      this.#entries.delete(oldest);
+      return;
+    }
+  }
+}

@@ -11,6 +11,8 @@ export interface FlagSpec<T> {
   readonly help: string;
   /** What stands for the value in `--help`; empty for a boolean, which needs none. */
   readonly placeholder: string;
+  /** The default as `--help` shows it; empty = not shown. */
+  readonly defaultText: string;
   /** `undefined`: the flag is optional and has no value unless given. */
   readonly default: T;
   /** @throws UsageError's message as a plain string when `text` is not allowed. */
@@ -62,8 +64,23 @@ interface Options<D> {
   readonly default?: D;
 }
 
-function spec<T, D>(options: Options<D>, placeholder: string, parse: (text: string) => T): FlagSpec<T | D> {
-  return { help: options.help, placeholder, default: options.default as D, parse };
+function spec<T, D>(
+  options: Options<D>,
+  placeholder: string,
+  parse: (text: string) => T,
+  show: (value: NonNullable<D>) => string = String,
+): FlagSpec<T | D> {
+  const preset = options.default;
+  const isShown = preset !== undefined && preset !== null && preset !== false;
+  return { help: options.help, placeholder, default: preset as D, defaultText: isShown ? show(preset) : '', parse };
+}
+
+/** ms in Go's notation: `200ms`, `3s`, `5m0s`, `1h0m0s`. */
+function durationText(totalMs: number): string {
+  if (totalMs % 1000 !== 0) return `${totalMs}ms`;
+  const seconds = totalMs / 1000;
+  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  return `${h > 0 ? `${h}h` : ''}${seconds >= 60 ? `${m}m` : ''}${s}s`;
 }
 
 function trueOrFalse(text: string): boolean {
@@ -84,6 +101,7 @@ export const flag = {
       options,
       'DURATION',
       (text) => parseDurationMs(text) ?? refuse('a duration such as 300ms, 10s, 5m0s or 1h30m'),
+      durationText,
     ),
   boolean: (options: Options<boolean>) => spec({ default: false, ...options }, '', trueOrFalse),
   list: <D extends readonly string[] | undefined = undefined>(options: Options<D> & { value?: string }) =>
@@ -160,7 +178,7 @@ export interface Manual {
 export function helpText(manual: Manual, specs: FlagSpecs): string {
   const rows = Object.entries(specs).map(([name, one]): [string, string] => {
     const shown = `${name.length === 1 ? '-' : '--'}${name}${one.placeholder === '' ? '' : `=${one.placeholder}`}`;
-    return [shown, one.help + defaultText(one.default)];
+    return [shown, one.defaultText === '' ? one.help : `${one.help} (default ${one.defaultText})`];
   });
   return [
     manual.summary,
@@ -174,11 +192,6 @@ export function helpText(manual: Manual, specs: FlagSpecs): string {
     ...columns(manual.environment),
     '',
   ].join('\n');
-}
-
-function defaultText(value: unknown): string {
-  if (value === undefined || value === false || value === '') return '';
-  return ` (default ${Array.isArray(value) ? value.join(',') : JSON.stringify(value).replaceAll('"', '')})`;
 }
 
 function columns(rows: readonly (readonly [string, string])[]): string[] {

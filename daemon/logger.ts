@@ -1,7 +1,7 @@
 import winston from 'winston';
 
 /** Structured values of a log line. Units belong in the key: `tookMs`, `sizeGB`. */
-export type Fields = Readonly<Record<string, unknown>>;
+type Fields = Readonly<Record<string, unknown>>;
 
 /** A constant message, with everything that varies as fields (as klog's `InfoS` and `ErrorS`). */
 export interface Logger {

@@ -91,6 +91,7 @@ describe('helpText', () => {
     const text = helpText({ program: 'ccm', summary: 'Does it.', environment: [['REGION', 'Where']] }, SPECS);
     expect(text).to.match(/^ {2}--secure-port=N +Port \(default 10258\)$/m);
     expect(text).to.match(/^ {2}-v=N +Verbosity \(default 0\)$/m);
+    expect(text).to.match(/^ {2}--period=DURATION +Period \(default 5m0s\)$/m);
     expect(text).to.match(/^ {2}--version +Print the version$/m);
     expect(text).to.match(/^ {2}--controllers=TEXT,… +Controllers \(default \*\)$/m);
     expect(text).to.match(/^ {2}REGION +Where$/m);

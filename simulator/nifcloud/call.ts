@@ -1,0 +1,20 @@
+import type { Parameters, XmlFields } from './wire.ts';
+import type { TransitionKind, World } from './world.ts';
+
+/** One call of an action: all that its outcome depends on. */
+export interface Call {
+  readonly world: World;
+  readonly parameters: Parameters;
+  readonly nowMs: number;
+  /** How long a transition that starts now takes. */
+  readonly transitionMs: (kind: TransitionKind) => number;
+  /** From 0 up to 1. */
+  readonly random: () => number;
+}
+
+/**
+ * What an action does: it reads its parameters, changes the world and answers, all at once (no await), so calls can not
+ * interleave. It throws before it changes anything. `undefined`: an answer without a result.
+ * @throws Refusal
+ */
+export type Handler = (call: Call) => XmlFields | undefined;

@@ -1,0 +1,223 @@
+import { expect } from 'chai';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { promisify } from 'node:util';
+import { createLogger } from '../../daemon/logger.ts';
+import { createHosts, type Hosts } from '../../simulator/nifcloud/hosts/hosts.ts';
+import { eventually } from '../eventually.ts';
+
+const MIB = 1024 ** 2;
+
+/** Real loop devices and file systems. Without root the first step fails and says so. */
+describe('simulated hosts on loop devices', () => {
+  let folder: string;
+  let log: PassThrough;
+  let hosts: Hosts;
+  let root: string;
+  let target: string;
+
+  beforeEach(async () => {
+    folder = await realpath(await mkdtemp(join(tmpdir(), 'hosts-system-')));
+    log = new PassThrough();
+    const logger = createLogger({ format: 'text', verbosity: 0, secrets: () => [], stream: log });
+    target = join(folder, 'mounted here');
+    await mkdir(target);
+    hosts = await createHosts({ mode: 'loop', stateDir: join(folder, 'state'), logger });
+    root = await hosts.addServer({ name: 'node1', uniqueId: 'i-0001' });
+  });
+
+  afterEach(async () => {
+    for (const { point } of (await mountsIn(folder)).toReversed()) await run('umount', point);
+    await hosts?.stop();
+    expect(await boundLoops(folder), 'loop devices left behind').to.deep.equal([]);
+    await rm(folder, { recursive: true });
+  });
+
+  /** A new disk in slot 1 of node1, found: sdb. */
+  const plugIn = async (volume: string): Promise<string> => {
+    await hosts.createDisk(volume, 64 * MIB);
+    await hosts.attach('i-0001', 1, volume);
+    return find(root, 1);
+  };
+
+  it('refuses to start without root, saying what works instead', async () => {
+    // Not in this process: it could not become root again.
+    const script = `import { createHosts } from ${JSON.stringify(HOSTS_MODULE)};
+      process.setuid(65534);
+      await createHosts({ mode: 'loop', stateDir: '/nonexistent', logger: console });`;
+    const failure = await failureOf(run(process.execPath, '--input-type=module', '-e', script));
+    expect(failure).to.include('--disks=loop needs root; --disks=file works on plain files');
+  });
+
+  it('carries a file system with its data from one server to another', async () => {
+    const disk = await plugIn('vol-1');
+    await run('mkfs.ext4', '-q', '-F', '-m0', disk);
+    await run('mount', '-t', 'ext4', disk, target);
+    await writeFile(join(target, 'greeting'), 'hello');
+    const number = await sysfs(root, 'sdb/dev');
+    expect(await mountsIn(target)).to.deep.equal([{ number, point: target }]);
+    const node = await stat(disk);
+    expect(node.isBlockDevice()).to.be.true;
+    await run('umount', target);
+    await remove(root, 1);
+    await hosts.detach('i-0001', 1);
+
+    const other = await hosts.addServer({ name: 'node2', uniqueId: 'i-0002' });
+    await hosts.attach('i-0002', 4, 'vol-1');
+    const found = await find(other, 4);
+    expect(await sysfs(other, 'sdb/dev')).to.not.equal(number);
+    await run('mount', '-t', 'ext4', found, target);
+    expect(await readFile(join(target, 'greeting'), 'utf8')).to.equal('hello');
+  });
+
+  it('shows growth to the device only after a rescan', async () => {
+    const disk = await plugIn('vol-1');
+    await run('mkfs.ext4', '-q', '-F', '-m0', disk);
+    await hosts.grow('vol-1', 128 * MIB);
+    expect(await run('blockdev', '--getsize64', disk)).to.equal(`${64 * MIB}\n`);
+    await writeFile(join(root, 'sys/class/block/sdb/device/rescan'), '1');
+    await eventually(async () => Number(await sysfs(root, 'sdb/size')) * 512 === 128 * MIB);
+    expect(await run('blockdev', '--getsize64', disk)).to.equal(`${128 * MIB}\n`);
+    await run('e2fsck', '-f', '-p', disk);
+    await run('resize2fs', disk);
+    expect(await run('dumpe2fs', '-h', disk)).to.match(/^Block count: +131072$/m);
+  });
+
+  it('leaves a ghost that has its size and cannot be read, until it is deleted', async () => {
+    const disk = await plugIn('vol-1');
+    await hosts.detach('i-0001', 1);
+    expect(await sysfs(root, 'sdb/device/state')).to.equal('running');
+    expect(await run('blockdev', '--getsize64', disk)).to.equal(`${64 * MIB}\n`);
+    for (const flags of [[], ['iflag=direct']]) {
+      expect(await failureOf(run('dd', `if=${disk}`, 'bs=1M', 'count=4', ...flags))).to.include('Input/output error');
+    }
+    expect(await failureOf(run('mkfs.ext4', '-F', disk))).to.not.equal('');
+
+    await hosts.createDisk('vol-2', 32 * MIB);
+    await hosts.attach('i-0001', 1, 'vol-2');
+    await remove(root, 1);
+    expect(await run('blockdev', '--getsize64', await find(root, 1))).to.equal(`${32 * MIB}\n`);
+  });
+
+  it('gives a mounted file system I/O errors when its disk is pulled out, and the next server what was synced', async () => {
+    const disk = await plugIn('vol-1');
+    await run('mkfs.ext4', '-q', '-F', '-m0', disk);
+    await run('mount', '-t', 'ext4', disk, target);
+    await writeFile(join(target, 'synced'), 'kept', { flush: true });
+    await hosts.detach('i-0001', 1);
+    expect(await failureOf(writeFile(join(target, 'late'), 'lost', { flush: true }))).to.match(/EIO|EROFS/);
+    expect(String(log.read())).to.include('A disk left a server that had it in use');
+
+    const other = await hosts.addServer({ name: 'node2', uniqueId: 'i-0002' });
+    await hosts.attach('i-0002', 1, 'vol-1');
+    const found = await find(other, 1);
+    await run('umount', target);
+    await run('mount', '-t', 'ext4', found, target);
+    expect((await readdir(target)).sort()).to.deep.equal(['lost+found', 'synced']);
+    expect(await readFile(join(target, 'synced'), 'utf8')).to.equal('kept');
+  });
+
+  it('keeps a mount whose SCSI device was deleted away from the disk, which the next scan finds again', async () => {
+    const disk = await plugIn('vol-1');
+    await run('mkfs.ext4', '-q', '-F', '-m0', disk);
+    await run('mount', '-t', 'ext4', disk, target);
+    await remove(root, 1);
+    await find(root, 1);
+    expect(await failureOf(writeFile(join(target, 'late'), 'lost', { flush: true }))).to.match(/EIO|EROFS/);
+  });
+
+  it('works where device nodes do not, on a file system mounted nodev', async () => {
+    await run('mount', '-t', 'tmpfs', '-o', 'nodev,size=64m', 'none', target);
+    const logger = createLogger({ format: 'text', verbosity: 0, secrets: () => [], stream: log });
+    const nodev = await createHosts({ mode: 'loop', stateDir: target, logger });
+    try {
+      const host = await nodev.addServer({ name: 'node3', uniqueId: 'i-0003' });
+      await nodev.createDisk('vol-1', 64 * MIB);
+      await nodev.attach('i-0003', 1, 'vol-1');
+      const disk = await find(host, 1);
+      expect(await run('blockdev', '--getsize64', disk)).to.equal(`${64 * MIB}\n`);
+      await nodev.detach('i-0003', 1);
+      const read = await run('dd', `if=${disk}`, 'bs=1M', 'count=4').catch(() => '');
+      expect(read).to.equal('');
+    } finally {
+      await nodev.stop();
+    }
+  });
+
+  it('frees at stop what is idle at once and what is mounted when it is unmounted', async () => {
+    const disk = await plugIn('vol-1');
+    await run('mkfs.ext4', '-q', '-F', '-m0', disk);
+    await run('mount', '-t', 'ext4', disk, target);
+    await hosts.stop();
+    expect(await boundLoops(folder)).to.have.length(1);
+    expect(String(log.read())).to.include('A disk is still in use');
+    expect(await readdir(join(folder, 'state'))).to.deep.equal([]);
+    await run('umount', target);
+    await eventually(async () => (await boundLoops(folder)).length === 0);
+  });
+
+  it('does not remove its folder while something is mounted in it', async () => {
+    const disk = await plugIn('vol-1');
+    await run('mkfs.ext4', '-q', '-F', '-m0', disk);
+    const inside = join(root, 'mnt');
+    await mkdir(inside);
+    await run('mount', '-t', 'ext4', disk, inside);
+    await writeFile(join(inside, 'precious'), '');
+    await hosts.stop();
+    expect(await readdir(inside)).to.include('precious');
+    await run('umount', inside);
+  });
+});
+
+const HOSTS_MODULE = new URL('../../simulator/nifcloud/hosts/hosts.ts', import.meta.url).href;
+
+/** Scans for a unit and returns the path of its node. */
+async function find(root: string, unit: number): Promise<string> {
+  const folder = join(root, `sys/class/scsi_device/2:0:${unit}:0/device/block`);
+  await writeFile(join(root, 'sys/class/scsi_host/host2/scan'), `0 ${unit} 0`);
+  await eventually(async () => (await readdir(folder).catch(() => [])).length === 1);
+  const [name = ''] = await readdir(folder);
+  return join(root, 'dev', name);
+}
+
+async function remove(root: string, unit: number): Promise<void> {
+  const entry = join(root, `sys/class/scsi_device/2:0:${unit}:0`);
+  await writeFile(join(entry, 'device/delete'), '1');
+  await eventually(async () => (await stat(entry).catch(() => undefined)) === undefined);
+}
+
+async function sysfs(root: string, path: string): Promise<string> {
+  return (await readFile(join(root, 'sys/class/block', path), 'utf8')).trim();
+}
+
+async function run(tool: string, ...args: readonly string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(tool, args, { env: { ...process.env, LC_ALL: 'C' } });
+  return stdout;
+}
+
+async function failureOf(call: Promise<unknown>): Promise<string> {
+  return call.then(
+    () => '',
+    (error: Error) => error.message,
+  );
+}
+
+/** What is mounted at or below a path, oldest first. */
+async function mountsIn(folder: string): Promise<readonly { readonly number: string; readonly point: string }[]> {
+  const lines = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').map((line) => line.split(' '));
+  const mounts = lines.map(([, , number = '', , point = '']) => ({ number, point: point.replaceAll('\\040', ' ') }));
+  return mounts.filter(({ point }) => point === folder || point.startsWith(`${folder}/`));
+}
+
+/** The loop devices whose image is, or was, in a folder. */
+async function boundLoops(folder: string): Promise<string[]> {
+  const bound: string[] = [];
+  for (const name of await readdir('/sys/block')) {
+    const file = await readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => '');
+    if (file.startsWith(folder)) bound.push(name);
+  }
+  return bound;
+}

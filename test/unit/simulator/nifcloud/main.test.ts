@@ -1,0 +1,104 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { RawClient } from './raw-client.ts';
+
+const MAIN = fileURLToPath(new URL('../../../../simulator/main.ts', import.meta.url));
+
+interface Ready {
+  readonly listening: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey?: string;
+  readonly region: string;
+  readonly servers: readonly { readonly name: string; readonly hostRoot: string }[];
+}
+
+/** Runs the program; resolves when it is ready or has ended. */
+async function run(flags: readonly string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [MAIN, ...flags], { env: { PATH: process.env['PATH'] ?? '', ...env } });
+  const ended = once(child, 'close') as Promise<[number]>;
+  let output = '';
+  let complaint = '';
+  child.stderr.on('data', (data) => (complaint += String(data)));
+  await Promise.race([
+    ended,
+    new Promise<void>((resolve) => {
+      child.stdout.on('data', (data) => {
+        output += String(data);
+        if (output.endsWith('}\n')) resolve();
+      });
+    }),
+  ]);
+  return { child, ended, output, complaint: () => complaint };
+}
+
+describe('the program nifcloud-simulator', () => {
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'simulator-test-'));
+    await writeFile(join(folder, 'fleet.yaml'), '{ zones: [east-11], servers: [{ name: solo, zone: east-11 }] }');
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  it('prints one line when it is ready, serves until SIGTERM and exits with 0', async () => {
+    const flags = [
+      '--fleet',
+      join(folder, 'fleet.yaml'),
+      '--latency=0s',
+      '--disks=file',
+      `--state-dir=${folder}/disks`,
+    ];
+    const { child, ended, output } = await run([...flags, '--control']);
+    const ready = JSON.parse(output) as Ready;
+    const client = new RawClient(ready.listening, {
+      accessKeyId: ready.accessKeyId,
+      secretAccessKey: ready.secretAccessKey ?? '',
+    });
+    const answer = await client.done('DescribeInstances');
+    expect(answer.each('reservationSet.item', 'instancesSet.item.0.instanceId')).to.deep.equal(['solo']);
+    expect(ready.region).to.equal('jp-east-1');
+    expect(ready.servers[0]?.hostRoot).to.match(new RegExp(`^${folder}/disks/`));
+    expect((await fetch(new URL('/control/state', ready.listening))).status).to.equal(200);
+    child.kill('SIGTERM');
+    expect((await ended)[0]).to.equal(0);
+  });
+
+  it('accepts the keys of the environment alone and does not print their secret', async () => {
+    const keys = { NIFCLOUD_ACCESS_KEY_ID: 'MYKEY', NIFCLOUD_SECRET_ACCESS_KEY: 'my-secret-value' };
+    const { child, ended, output, complaint } = await run(['--latency=0s'], keys);
+    const ready = JSON.parse(output) as Ready;
+    expect(ready.accessKeyId).to.equal('MYKEY');
+    const client = new RawClient(ready.listening, { accessKeyId: 'MYKEY', secretAccessKey: 'my-secret-value' });
+    await client.done('DescribeRegions');
+    child.kill('SIGTERM');
+    await ended;
+    expect(output + complaint()).to.not.include('my-secret-value');
+  });
+
+  it('has the same flags in its help and in its README', async () => {
+    const { output } = await run(['--help']);
+    const readme = await readFile(new URL('../../../../simulator/README.md', import.meta.url), 'utf8');
+    const documented = [...readme.matchAll(/^\| `(--[a-z-]+)`/gm)].map(([, name]) => name);
+    const printed = [...output.matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, name]) => name);
+    expect(documented).to.deep.equal(printed);
+    expect(printed).to.include('--vip-range');
+  });
+
+  for (const [flag, env, complaint] of [
+    ['--transition=fast', {}, /^nifcloud-simulator: --transition=fast is not allowed: it takes [^\n]*\n$/],
+    ['--call-log=/nowhere/x', {}, /^nifcloud-simulator: [^\n]*'\/nowhere\/x'\n$/],
+    ['--listen=192.0.2.1:80', {}, /^nifcloud-simulator: [^\n]*192\.0\.2\.1:80\n$/],
+    ['--fleet=/nowhere', {}, /^nifcloud-simulator: --fleet=\/nowhere: [^\n]*ENOENT[^\n]*\n$/],
+    ['--control', { NIFCLOUD_ACCESS_KEY_ID: 'X' }, /^nifcloud-simulator: NIFCLOUD_ACCESS_KEY_ID and [^\n]*\n$/],
+  ] as const) {
+    it(`refuses ${flag} ${Object.keys(env).join(' ')} in one line`, async () => {
+      const ran = await run([flag], env);
+      expect((await ran.ended)[0]).to.equal(1);
+      expect(ran.complaint()).to.match(complaint);
+    });
+  }
+});

@@ -15,6 +15,8 @@ export interface FlagSpec<T> {
   readonly defaultText: string;
   /** `undefined`: the flag is optional and has no value unless given. */
   readonly default: T;
+  /** A list takes all its occurrences together; of any other flag the last one counts. */
+  readonly accumulates: boolean;
   /** @throws UsageError's message as a plain string when `text` is not allowed. */
   readonly parse: (text: string) => T;
 }
@@ -72,7 +74,14 @@ function spec<T, D>(
 ): FlagSpec<T | D> {
   const preset = options.default;
   const isShown = preset !== undefined && preset !== null && preset !== false;
-  return { help: options.help, placeholder, default: preset as D, defaultText: isShown ? show(preset) : '', parse };
+  return {
+    help: options.help,
+    placeholder,
+    default: preset as D,
+    defaultText: isShown ? show(preset) : '',
+    accumulates: false,
+    parse,
+  };
 }
 
 /** ms in Go's notation: `200ms`, `3s`, `5m0s`, `1h0m0s`. */
@@ -81,6 +90,10 @@ function durationText(totalMs: number): string {
   const seconds = totalMs / 1000;
   const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
   return `${h > 0 ? `${h}h` : ''}${seconds >= 60 ? `${m}m` : ''}${s}s`;
+}
+
+function listItems(text: string): readonly string[] {
+  return text.split(',').filter((item) => item !== '');
 }
 
 function trueOrFalse(text: string): boolean {
@@ -104,10 +117,10 @@ export const flag = {
       durationText,
     ),
   boolean: (options: Options<boolean>) => spec({ default: false, ...options }, '', trueOrFalse),
-  list: <D extends readonly string[] | undefined = undefined>(options: Options<D> & { value?: string }) =>
-    spec(options, `${options.value ?? 'TEXT'},…`, (text): readonly string[] =>
-      text.split(',').filter((item) => item !== ''),
-    ),
+  list: <D extends readonly string[] | undefined = undefined>(options: Options<D> & { value?: string }) => ({
+    ...spec(options, `${options.value ?? 'TEXT'},…`, listItems),
+    accumulates: true,
+  }),
   choice: <C extends string, D extends C | undefined = undefined>(options: Options<D> & { of: readonly C[] }) =>
     spec(
       options,
@@ -118,12 +131,13 @@ export const flag = {
 
 /**
  * Reads a command line in the notation of Go's pflag: `--name=value`, `--name value`, bare booleans, and `-v 4` or `-v=4`
- * for flags of one letter. The last occurrence of a flag wins.
+ * for flags of one letter.
  * @throws UsageError for an unknown flag, a missing or refused value, or a positional argument.
  */
 export function parseFlags<S extends FlagSpecs>(specs: S, argv: readonly string[]): FlagValues<S> {
   const values: Record<string, unknown> = {};
   for (const [name, one] of Object.entries(specs)) values[name] = one.default;
+  const given = new Set<string>();
   for (let at = 0; at < argv.length; at++) {
     const argument = argv[at] ?? '';
     const match = /^--?([A-Za-z][A-Za-z0-9-]*)(?:=(.*))?$/s.exec(argument);
@@ -139,7 +153,9 @@ export function parseFlags<S extends FlagSpecs>(specs: S, argv: readonly string[
       else if (at + 1 < argv.length) text = argv[++at] ?? '';
       else throw new UsageError(`--${name} needs a value: --${name}=${one.placeholder}`);
     }
-    values[name] = parseValue(name, one, text);
+    const value = parseValue(name, one, text);
+    values[name] = one.accumulates && given.has(name) ? [values[name], value].flat() : value;
+    given.add(name);
   }
   return values as FlagValues<S>;
 }

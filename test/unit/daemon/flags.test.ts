@@ -43,6 +43,7 @@ describe('parseFlags', () => {
     [['--v=4'], 'v', 4],
     [['--period=1h30m'], 'period', 5_400_000],
     [['--controllers=*,-route'], 'controllers', ['*', '-route']],
+    [['--controllers=a,b', '--controllers=c'], 'controllers', ['a', 'b', 'c']],
     [['--v=1', '--v=2'], 'v', 2],
   ];
   for (const [argv, name, value] of accepted) {

@@ -1,0 +1,139 @@
+import {
+  isAuthFailure,
+  isInternalError,
+  isMaintenance,
+  isThrottled,
+  isUnknownOutcome,
+  NifcloudError,
+} from '../../nifcloud/errors.ts';
+import type { L4LoadBalancer, L4LoadBalancers } from '../../nifcloud/l4-load-balancers.ts';
+import type { Step } from './l4-plan.ts';
+
+/**
+ * Looks at one load balancer in one go. Replacing all three ports takes five, a change of bandwidth one more; the rest is for
+ * lost answers.
+ */
+const MAX_LOOKS = 10;
+
+/** The calls of the cloud that are needed here. */
+export type L4Calls = Pick<
+  L4LoadBalancers,
+  | 'list'
+  | 'create'
+  | 'registerPort'
+  | 'updateListener'
+  | 'setFilter'
+  | 'configureHealthCheck'
+  | 'registerTargets'
+  | 'deregisterTargets'
+  | 'update'
+  | 'deleteListener'
+>;
+
+type Call = Exclude<Step, { kind: 'observe-again' }>;
+
+export interface Settled {
+  /** As seen before the last steps; `undefined` = it does not exist. */
+  readonly seen: L4LoadBalancer | undefined;
+  /** Refused calls, each of which concerned one listener or server; everything else was done. */
+  readonly refusals: readonly Error[];
+}
+
+/**
+ * Looks, has `decide` say what is to be done, does it, and looks again until nothing is to be looked at any more.
+ *
+ * - After a lost answer nothing is sent before the load balancer was looked at again.
+ * - A refused call ends what was planned for its listener (a filter that could not be set must not be followed by targets) and
+ *   nothing else; it is not sent again. Servers are registered and deregistered together; if the cloud objects to one of them,
+ *   each by itself.
+ * @throws what is no matter of one call: throttling, refused credentials, maintenance, no connection, what `decide` throws
+ */
+export async function settle(
+  calls: L4Calls,
+  name: string,
+  decide: (seen: L4LoadBalancer | undefined) => Promise<readonly Step[]>,
+  signal: AbortSignal,
+): Promise<Settled> {
+  const refused = new Map<string, NifcloudError>(); // by the step as text
+  for (let looks = 0; looks < MAX_LOOKS; looks++) {
+    const seen = (await calls.list(signal)).find((one) => one.name === name);
+    const lookAgain = await apply((step) => send(calls, name, step, signal), await decide(seen), refused);
+    if (!lookAgain) return { seen, refusals: [...refused.values()] };
+  }
+  throw new Error(`load balancer ${name} is still not as wanted after ${MAX_LOOKS} looks`);
+}
+
+/** @returns whether to look again: there is something new to be seen, and the plan went only that far */
+async function apply(
+  call: (step: Call) => Promise<void>,
+  steps: readonly Step[],
+  refused: Map<string, NifcloudError>,
+): Promise<boolean> {
+  const stopped = new Set<number>(); // ports of the load balancer
+  const waiting = [...steps];
+  let hasChanged = false;
+  for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) {
+    if (step.kind === 'observe-again') return hasChanged;
+    const port = 'ports' in step ? step.ports.loadBalancerPort : undefined;
+    if (port !== undefined && stopped.has(port)) continue;
+    const text = JSON.stringify(step);
+    let refusal = refused.get(text);
+    if (refusal === undefined) {
+      try {
+        await call(step);
+        hasChanged = true;
+        continue;
+      } catch (error) {
+        if (isUnknownOutcome(error)) return true;
+        if (!isRefusal(error)) throw error;
+        refusal = error;
+      }
+    }
+    const singly = oneByOne(step, refusal);
+    waiting.unshift(...singly);
+    if (singly.length > 0) continue;
+    refused.set(text, refusal);
+    if (port !== undefined && step.kind !== 'register-targets') stopped.add(port);
+  }
+  return false;
+}
+
+/** The cloud's answer to this very call, as opposed to a state of affairs in which no call would succeed. */
+function isRefusal(error: unknown): error is NifcloudError {
+  const isGeneral = [isThrottled, isAuthFailure, isMaintenance, isInternalError].some((is) => is(error));
+  return error instanceof NifcloudError && error.outcome === 'refused' && !isGeneral;
+}
+
+/** A step for each server, when the cloud refused several because of one; else none. */
+function oneByOne(step: Step, error: NifcloudError): readonly Step[] {
+  // Client.InvalidParameterNotFound.Instance, ….HavingRegisteredInstance, Server.ResourceIncorrectState.Instance.Processing
+  const namesServer = /Instance(\.|$)/.test(error.code);
+  if (!namesServer || !('serverNames' in step) || step.serverNames.length < 2) return [];
+  return step.serverNames.map((serverName) => ({ ...step, serverNames: [serverName] }));
+}
+
+async function send(calls: L4Calls, name: string, step: Call, signal: AbortSignal): Promise<void> {
+  switch (step.kind) {
+    case 'create': {
+      const { kind: _, ...wanted } = step;
+      await calls.create({ name, ...wanted }, signal);
+      return;
+    }
+    case 'register-port':
+      return await calls.registerPort({ name, listener: step.listener }, signal);
+    case 'update-listener':
+      return await calls.updateListener({ name, ...step.ports }, step.change, signal);
+    case 'set-filter':
+      return await calls.setFilter({ name, ...step.ports }, step, signal);
+    case 'configure-health-check':
+      return await calls.configureHealthCheck({ name, ...step.ports }, step.healthCheck, signal);
+    case 'register-targets':
+      return await calls.registerTargets({ name, ...step.ports }, step.serverNames, signal);
+    case 'deregister-targets':
+      return await calls.deregisterTargets({ name, ...step.ports }, step.serverNames, signal);
+    case 'update':
+      return await calls.update(name, step.change, signal);
+    case 'delete-listener':
+      return await calls.deleteListener({ name, ...step.ports }, signal);
+  }
+}

@@ -1,0 +1,319 @@
+import type { L4Listener, L4LoadBalancer } from '../../nifcloud/l4-load-balancers.ts';
+
+/** Ports of one L4 load balancer. Source: docs/reference/nifcloud-api.md §4.1. */
+export const MAX_LISTENERS = 3;
+
+/** Entries in the filter of one port. Source: docs/reference/nifcloud-api.md §4.1. */
+export const MAX_FILTER_ENTRIES = 30;
+
+/** What the Go program sets where no annotation speaks (`docs/reference/ccm.md` E2). */
+const DEFAULT_HEALTH_CHECK = { intervalSeconds: 10, unhealthyThreshold: 1 } as const;
+
+/**
+ * An L4 load balancer as it is wanted: what can be seen of one, where `undefined` = not stated, to be left as it is
+ * (and as the cloud makes it at creation).
+ */
+export interface WantedL4 {
+  readonly networkVolumeMbps: number | undefined;
+  /** Accounting can only be changed for the next month. */
+  readonly nextMonthAccountingType: string | undefined;
+  /** Obeyed at creation only: the API can't change it. */
+  readonly policyType: string | undefined;
+  readonly listeners: readonly WantedListener[];
+}
+
+export interface WantedListener {
+  readonly loadBalancerPort: number;
+  readonly instancePort: number;
+  readonly balancingType: number | undefined;
+  readonly healthCheck: {
+    /** `TCP:<port>` or `ICMP`. */
+    readonly target: string;
+    readonly intervalSeconds: number | undefined;
+    readonly unhealthyThreshold: number | undefined;
+  };
+  /** `undefined` where nobody knows: nothing is registered or deregistered. */
+  readonly targets: readonly WantedTarget[] | undefined;
+  /** Never `deny`. `undefined` where what is stated is no filter: such a port is neither made nor moved, only served. */
+  readonly filter: { readonly type: 'allow'; readonly addresses: readonly string[] } | undefined;
+}
+
+export interface WantedTarget {
+  readonly serverName: string;
+  /** Empty when it is not known. */
+  readonly serverUniqueId: string;
+  /** `false` for a node whose server the cloud does not list: never registered, never deregistered. */
+  readonly listed: boolean;
+}
+
+/** The two ports by which calls address a listener. */
+export interface Ports {
+  readonly loadBalancerPort: number;
+  readonly instancePort: number;
+}
+
+interface NewListener extends Ports {
+  readonly balancingType?: number;
+}
+
+/** One call, or the end of a pass: what follows can be planned only from what is seen then. */
+export type Step =
+  | {
+      readonly kind: 'create';
+      readonly listener: NewListener;
+      readonly networkVolumeMbps?: number;
+      readonly accountingType?: string;
+      readonly policyType?: string;
+    }
+  | { readonly kind: 'register-port'; readonly ports: Ports; readonly listener: NewListener }
+  | {
+      readonly kind: 'update-listener';
+      readonly ports: Ports;
+      readonly change: { readonly instancePort?: number; readonly balancingType?: number };
+    }
+  | {
+      readonly kind: 'set-filter';
+      readonly ports: Ports;
+      readonly type: 'allow';
+      readonly add: readonly string[];
+      readonly remove: readonly string[];
+    }
+  | {
+      readonly kind: 'configure-health-check';
+      readonly ports: Ports;
+      readonly healthCheck: {
+        readonly target: string;
+        readonly intervalSeconds: number;
+        readonly unhealthyThreshold: number;
+      };
+    }
+  | TargetStep
+  | {
+      readonly kind: 'update';
+      readonly change: { readonly networkVolumeMbps?: number; readonly accountingType?: string };
+    }
+  | { readonly kind: 'delete-listener'; readonly ports: Ports }
+  | { readonly kind: 'observe-again' };
+
+interface TargetStep {
+  readonly kind: 'register-targets' | 'deregister-targets';
+  readonly ports: Ports;
+  readonly serverNames: readonly string[];
+}
+
+/**
+ * The next steps from what is seen towards what is wanted; none once they agree. `wanted === undefined`: it shall go.
+ *
+ * - Every step is safe after any prefix of the others was refused: nothing rests on the success of an earlier step, but for
+ *   those of one listener, which stand in the order filter, health check, targets.
+ * - A listener gets targets only while its filter lets in nobody beyond what it did before or shall do.
+ * - A change whose result is not known for sure (a new port; a changed one, since what UpdateLoadBalancer keeps is not
+ *   documented) ends the plan with `observe-again`. So a new load balancer and a half-made one take the same way.
+ * - The last listener is never deleted, because the load balancer and its address go with it; unless it shall go.
+ * - The last target of a listener is never deregistered while another is wanted, unless the listener itself changes.
+ */
+export function planL4(wanted: WantedL4 | undefined, seen: L4LoadBalancer | undefined): readonly Step[] {
+  if (wanted === undefined) return seen === undefined ? [] : deletionSteps(seen);
+  if (seen === undefined) return creationSteps(wanted);
+
+  const served: Step[] = [];
+  const changed: Step[] = [];
+  const missing: WantedListener[] = [];
+  const kept = new Set<L4Listener>();
+  for (const listener of wanted.listeners) {
+    const present = seen.listeners.find((one) => one.loadBalancerPort === listener.loadBalancerPort);
+    if (present === undefined) {
+      if (listener.filter !== undefined) missing.push(listener);
+      continue;
+    }
+    kept.add(present);
+    if (isToBeMoved(listener, present)) changed.push(...moveSteps(listener, present));
+    else served.push(...servingSteps(listener, present));
+  }
+  const surplus = seen.listeners.filter((one) => !kept.has(one));
+  changed.push(...replacementSteps(missing, surplus, seen.listeners.length, kept.size), ...updateSteps(wanted, seen));
+  const calls = served.filter((step) => step !== OBSERVE_AGAIN);
+  const isWhole = changed.length === 0 && calls.length === served.length;
+  return isWhole ? calls : [...calls, ...changed, OBSERVE_AGAIN];
+}
+
+const OBSERVE_AGAIN: Step = { kind: 'observe-again' };
+
+function creationSteps(wanted: WantedL4): readonly Step[] {
+  const first = wanted.listeners.find((one) => one.filter !== undefined);
+  if (first === undefined) return [];
+  const { networkVolumeMbps, nextMonthAccountingType, policyType } = wanted;
+  const create: Step = {
+    kind: 'create',
+    listener: newListener(first),
+    ...(networkVolumeMbps === undefined ? {} : { networkVolumeMbps }),
+    ...(nextMonthAccountingType === undefined ? {} : { accountingType: nextMonthAccountingType }),
+    ...(policyType === undefined ? {} : { policyType }),
+  };
+  return [create, OBSERVE_AGAIN];
+}
+
+function deletionSteps(seen: L4LoadBalancer): readonly Step[] {
+  return [...seen.listeners.map(deleteListener), OBSERVE_AGAIN];
+}
+
+/** Whether a listener needs UpdateLoadBalancer; not where its filter could not be set again afterwards. */
+function isToBeMoved(wanted: WantedListener, seen: L4Listener): boolean {
+  if (wanted.filter === undefined) return false;
+  return wanted.instancePort !== seen.instancePort || differs(wanted.balancingType, seen.balancingType);
+}
+
+function moveSteps(wanted: WantedListener, seen: L4Listener): readonly Step[] {
+  const ports = portsOf(seen);
+  const change: Step = {
+    kind: 'update-listener',
+    ports,
+    change: {
+      ...(wanted.instancePort === seen.instancePort ? {} : { instancePort: wanted.instancePort }),
+      ...(differs(wanted.balancingType, seen.balancingType) ? { balancingType: wanted.balancingType } : {}),
+    },
+  };
+  // If the cloud drops the filter on the way, servers still behind the listener would be open to everyone until the next call,
+  // or for as long as this process stays dead. A node port that changed has no traffic to lose any more.
+  const filtered = !isOpen(seen.filter) && wanted.filter?.addresses.length !== 0;
+  if (!filtered || seen.targets.length === 0) return [change];
+  return [{ kind: 'deregister-targets', ports, serverNames: seen.targets.map((one) => one.serverName) }, change];
+}
+
+/** Makes listeners that are missing, then removes those nobody wants. */
+function replacementSteps(
+  missing: readonly WantedListener[],
+  surplus: readonly L4Listener[],
+  present: number,
+  kept: number,
+): readonly Step[] {
+  if (missing.length === 0) return kept === 0 ? [] : surplus.map(deleteListener);
+  const room = MAX_LISTENERS - present;
+  if (room > 0) return missing.slice(0, room).map(registerPort);
+  // One at a time: were the new port refused, a second pass must not delete the next old one in vain.
+  return [...surplus.slice(0, 1).map(deleteListener), ...missing.slice(0, 1).map(registerPort)];
+}
+
+function registerPort(wanted: WantedListener): Step {
+  return { kind: 'register-port', ports: portsOf(wanted), listener: newListener(wanted) };
+}
+
+function deleteListener(seen: L4Listener): Step {
+  return { kind: 'delete-listener', ports: portsOf(seen) };
+}
+
+function updateSteps(wanted: WantedL4, seen: L4LoadBalancer): readonly Step[] {
+  const accounting = seen.nextMonthAccountingType || seen.accountingType;
+  const change = {
+    ...(differs(wanted.networkVolumeMbps, seen.networkVolumeMbps)
+      ? { networkVolumeMbps: wanted.networkVolumeMbps }
+      : {}),
+    ...(differs(wanted.nextMonthAccountingType, accounting) ? { accountingType: wanted.nextMonthAccountingType } : {}),
+  };
+  return Object.keys(change).length === 0 ? [] : [{ kind: 'update', change }];
+}
+
+/** What a listener needs that stands on the right ports. */
+function servingSteps(wanted: WantedListener, seen: L4Listener): readonly Step[] {
+  const ports = portsOf(seen);
+  return [
+    ...filterSteps(ports, wanted.filter?.addresses, seen.filter),
+    ...healthCheckSteps(ports, wanted.healthCheck, seen.healthCheck),
+    ...targetSteps(ports, wanted, seen),
+  ];
+}
+
+/**
+ * Never empty on the way (an empty list lets everyone in), never over the limit, and in between nothing but entries of the old
+ * or the new list.
+ */
+function filterSteps(ports: Ports, wanted: readonly string[] | undefined, seen: L4Listener['filter']): readonly Step[] {
+  if (wanted === undefined) return [];
+  const call = (add: readonly string[], remove: readonly string[]): Step => ({
+    kind: 'set-filter',
+    ports,
+    type: 'allow',
+    add,
+    remove,
+  });
+  const add = wanted.filter((one) => !seen.addresses.includes(one));
+  const remove = seen.addresses.filter((one) => !wanted.includes(one));
+  // Whoever was denied would be the only one allowed: list and type must turn over in one call.
+  if (seen.type === 'deny') return [call(add, remove)];
+
+  const steps: Step[] = [];
+  let size = seen.addresses.length;
+  while (add.length > 0) {
+    const tooMany = Math.min(add.length + size - MAX_FILTER_ENTRIES, size - 1);
+    if (size >= MAX_FILTER_ENTRIES) {
+      const leaving = remove.splice(0, tooMany);
+      size -= leaving.length;
+      steps.push(call([], leaving));
+    }
+    const coming = add.splice(0, MAX_FILTER_ENTRIES - size);
+    size += coming.length;
+    steps.push(call(coming, []));
+  }
+  if (remove.length > 0) steps.push(call([], remove));
+  return steps;
+}
+
+function healthCheckSteps(
+  ports: Ports,
+  wanted: WantedListener['healthCheck'],
+  seen: L4Listener['healthCheck'],
+): readonly Step[] {
+  const { target } = wanted;
+  // With a wrong target the rest was not tuned by anybody either: the listener is half-made, or its node port changed.
+  const base = seen?.target.toUpperCase() === target ? seen : undefined;
+  const { intervalSeconds, unhealthyThreshold } = base ?? DEFAULT_HEALTH_CHECK;
+  const healthCheck = {
+    target,
+    intervalSeconds: wanted.intervalSeconds ?? intervalSeconds,
+    unhealthyThreshold: wanted.unhealthyThreshold ?? unhealthyThreshold,
+  };
+  const asSeen =
+    base?.intervalSeconds === healthCheck.intervalSeconds && base.unhealthyThreshold === healthCheck.unhealthyThreshold;
+  return asSeen ? [] : [{ kind: 'configure-health-check', ports, healthCheck }];
+}
+
+function targetSteps(ports: Ports, wanted: WantedListener, seen: L4Listener): readonly Step[] {
+  if (wanted.targets === undefined) return [];
+  // A port that was made but never filtered stays shut while what the filter shall be is not known.
+  if (wanted.filter === undefined && isOpen(seen.filter) && seen.targets.length === 0) return [];
+  const { targets } = wanted;
+  const coming = targets.filter((one) => one.listed && !seen.targets.some((target) => isSameServer(one, target)));
+  const leaving = seen.targets.filter((target) => !targets.some((one) => isSameServer(one, target)));
+  const steps: Step[] = [];
+  if (coming.length > 0) {
+    steps.push({ kind: 'register-targets', ports, serverNames: coming.map((one) => one.serverName) });
+  }
+  if (leaving.length === 0) return steps;
+  // Where none of the present servers stays, a new one must be seen there before the old ones go.
+  if (leaving.length === seen.targets.length) return coming.length === 0 ? [] : [...steps, OBSERVE_AGAIN];
+  return [...steps, { kind: 'deregister-targets', ports, serverNames: leaving.map((one) => one.serverName) }];
+}
+
+/** By unique id where both sides know it (names can be changed and used again), else by name. */
+function isSameServer(a: L4Listener['targets'][number], b: L4Listener['targets'][number]): boolean {
+  return a.serverUniqueId !== '' && b.serverUniqueId !== ''
+    ? a.serverUniqueId === b.serverUniqueId
+    : a.serverName === b.serverName;
+}
+
+/** Whether a filter lets everyone in: allows nobody in particular, or denies nobody. */
+function isOpen(filter: L4Listener['filter']): boolean {
+  return filter.addresses.length === 0;
+}
+
+function differs<T>(wanted: T | undefined, seen: T): wanted is T {
+  return wanted !== undefined && wanted !== seen;
+}
+
+function portsOf({ loadBalancerPort, instancePort }: Ports): Ports {
+  return { loadBalancerPort, instancePort };
+}
+
+function newListener({ loadBalancerPort, instancePort, balancingType }: WantedListener): NewListener {
+  return { loadBalancerPort, instancePort, ...(balancingType === undefined ? {} : { balancingType }) };
+}

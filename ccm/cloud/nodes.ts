@@ -1,0 +1,171 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import type { Node, NodeAddress } from '../../kube/types.ts';
+import type { Server } from '../../nifcloud/servers.ts';
+import type { WantedTarget } from './l4-plan.ts';
+
+/** Set by a kubelet that waits for its cloud provider (`docs/reference/ccm.md` A3). */
+export const UNINITIALIZED_TAINT = 'node.cloudprovider.kubernetes.io/uninitialized';
+
+/** The kubelet's `--node-ip`, set when the cloud provider is external. */
+export const PROVIDED_NODE_IP_ANNOTATION = 'alpha.kubernetes.io/provided-node-ip';
+
+const PROVIDER_ID_PREFIX = 'nifcloud://';
+
+/** The beta label of each pair, which is what the framework compares with, and the stable one that follows it. */
+const LABEL_PAIRS = {
+  instanceType: ['beta.kubernetes.io/instance-type', 'node.kubernetes.io/instance-type'],
+  zone: ['failure-domain.beta.kubernetes.io/zone', 'topology.kubernetes.io/zone'],
+  region: ['failure-domain.beta.kubernetes.io/region', 'topology.kubernetes.io/region'],
+} as const;
+
+/** The `spec.providerID` of a server. */
+function providerId(server: Server): string {
+  return `${PROVIDER_ID_PREFIX}/${server.zone}/${server.uniqueId}`;
+}
+
+/**
+ * The unique id in a `spec.providerID`: `nifcloud:///<zone>/<id>`, without the zone, or without the prefix. The zone is never
+ * compared (`docs/reference/ccm.md` E3).
+ * @throws for anything else, such as the id of another provider.
+ */
+export function uniqueIdOf(id: string): string {
+  const path = (id.startsWith(PROVIDER_ID_PREFIX) ? id.slice(PROVIDER_ID_PREFIX.length) : id).replaceAll(
+    /^\/+|\/+$/g,
+    '',
+  );
+  const parts = path.split('/');
+  const uniqueId = parts.at(-1) ?? '';
+  if (parts.length > 2 || !uniqueId.startsWith('i-')) {
+    throw new Error(`provider id ${JSON.stringify(id)} is not of the form nifcloud:///<zone>/i-<id>`);
+  }
+  return uniqueId;
+}
+
+/**
+ * The server of a node: by provider id where the node has one, else by name. A server that merely has the name of a node with
+ * another provider id is not its server.
+ * @returns `undefined` when the list does not hold it
+ * @throws when the provider id is not ours
+ */
+export function serverOf(node: Node, servers: readonly Server[]): Server | undefined {
+  const id = node.spec?.providerID;
+  if (id === undefined || id === '') return servers.find((server) => server.name === node.metadata.name);
+  const uniqueId = uniqueIdOf(id);
+  return servers.find((server) => server.uniqueId === uniqueId);
+}
+
+/** The servers that nodes stand for, as targets of a load balancer, and the names of the nodes that the cloud does not list. */
+export function targetsOf(
+  nodes: readonly Node[],
+  servers: readonly Server[],
+): { readonly targets: readonly WantedTarget[]; readonly unlisted: readonly string[] } {
+  const targets = new Map<string, WantedTarget>();
+  const unlisted: string[] = [];
+  for (const node of nodes) {
+    const target = targetOf(node, servers);
+    if (!target.listed) unlisted.push(node.metadata.name);
+    targets.set(target.serverUniqueId || target.serverName, target);
+  }
+  return { targets: [...targets.values()], unlisted };
+}
+
+function targetOf(node: Node, servers: readonly Server[]): WantedTarget {
+  const serverName = node.metadata.name;
+  try {
+    const server = serverOf(node, servers);
+    if (server !== undefined) return { serverName: server.name, serverUniqueId: server.uniqueId, listed: true };
+    const id = node.spec?.providerID ?? '';
+    return { serverName, serverUniqueId: id === '' ? '' : uniqueIdOf(id), listed: false };
+  } catch {
+    return { serverName, serverUniqueId: '', listed: false }; // another provider's node
+  }
+}
+
+export function isUninitialized(node: Node): boolean {
+  return node.spec?.taints?.some((taint) => taint.key === UNINITIALIZED_TAINT) ?? false;
+}
+
+/**
+ * The node with everything that `server` says about it and without the taint; the node itself if the taint is gone.
+ * @throws when the kubelet was given an address that the server does not have, or the server has no unique id
+ */
+export function initialized(node: Node, server: Server, region: string): Node {
+  if (!isUninitialized(node)) return node;
+  if (server.uniqueId === '') throw new Error(`the cloud gave no unique id for server ${server.name}`);
+  preferProvided(node, cloudAddresses(server));
+  const facts = { instanceType: server.type, zone: server.zone, region };
+  const labels: Record<string, string> = { ...node.metadata.labels };
+  for (const [fact, keys] of Object.entries(LABEL_PAIRS)) {
+    const value = facts[fact as keyof typeof LABEL_PAIRS];
+    if (value !== '') for (const key of keys) labels[key] = value;
+  }
+  return {
+    ...node,
+    metadata: { ...node.metadata, labels },
+    spec: {
+      ...node.spec,
+      providerID: node.spec?.providerID || providerId(server),
+      taints: node.spec?.taints?.filter((taint) => taint.key !== UNINITIALIZED_TAINT) ?? [],
+    },
+  };
+}
+
+/** The stable labels that are missing or differ from their beta twins; empty when all agree. */
+export function staleLabels(node: Node): Readonly<Record<string, string>> {
+  const labels = node.metadata.labels ?? {};
+  const stale: Record<string, string> = {};
+  for (const [beta, stable] of Object.values(LABEL_PAIRS)) {
+    const value = labels[beta];
+    if (value !== undefined && labels[stable] !== value) stale[stable] = value;
+  }
+  return stale;
+}
+
+/**
+ * The addresses a node should have, from its server's and those it has; `undefined` when nothing is to be changed.
+ * The kubelet's Hostname entries are kept, at the end. Another order of the same addresses is no change.
+ * @throws when the kubelet was given an address that the server does not have
+ */
+export function addressesToSet(node: Node, server: Server): readonly NodeAddress[] | undefined {
+  const fromCloud = cloudAddresses(server);
+  if (fromCloud.length === 0) return undefined;
+  const present = node.status?.addresses ?? [];
+  const wanted = preferProvided(node, [...fromCloud, ...present.filter((one) => one.type === 'Hostname')]);
+  const isPresent = (one: NodeAddress): boolean =>
+    present.some((other) => other.type === one.type && other.address === one.address);
+  return wanted.length === present.length && wanted.every(isPresent) ? undefined : wanted;
+}
+
+/** External first: the order of the Go program (`docs/reference/ccm.md` E3), on which users' scripts may rest. */
+function cloudAddresses(server: Server): readonly NodeAddress[] {
+  const addresses: NodeAddress[] = [];
+  if (server.publicAddress !== '') addresses.push({ type: 'ExternalIP', address: server.publicAddress });
+  if (server.privateAddress !== '') addresses.push({ type: 'InternalIP', address: server.privateAddress });
+  return addresses;
+}
+
+/** The addresses that the kubelet was given come first; others of their types are dropped (`docs/reference/ccm.md` A3). */
+function preferProvided(node: Node, addresses: readonly NodeAddress[]): readonly NodeAddress[] {
+  const text = node.metadata.annotations?.[PROVIDED_NODE_IP_ANNOTATION];
+  if (text === undefined) return addresses;
+  const preferred = providedAddresses(text).flatMap((provided) => {
+    const matching = addresses.filter((one) => one.address === provided);
+    if (matching.length > 0) return matching;
+    throw new Error(
+      `the server of node ${node.metadata.name} does not have the address ${provided} (kubelet --node-ip)`,
+    );
+  });
+  const types = new Set(preferred.map((one) => one.type));
+  return [...preferred, ...addresses.filter((one) => !types.has(one.type))];
+}
+
+/** One address, or one of each family, separated by a comma alone. */
+function providedAddresses(text: string): readonly string[] {
+  const addresses = text.split(',');
+  const isValid =
+    addresses.filter(isIPv4).length <= 1 &&
+    addresses.filter(isIPv6).length <= 1 &&
+    addresses.every((one) => (isIPv4(one) || isIPv6(one)) && one !== '0.0.0.0' && !/^[0:]+$/.test(one));
+  if (isValid) return addresses;
+  throw new Error(`annotation ${PROVIDED_NODE_IP_ANNOTATION}=${text} is not an IP address or a pair of both families`);
+}

@@ -1,0 +1,160 @@
+import type { Clock } from '../daemon/clock.ts';
+import { describeError, type Logger } from '../daemon/logger.ts';
+import { CONFLICT_POLICIES, retryOnConflict } from '../kube/conflict.ts';
+import type { EventRecorder } from '../kube/events.ts';
+import type { Informer } from '../kube/informer.ts';
+import { addressesReplaced, labelsSet } from '../kube/patches.ts';
+import { runWorkers, WorkQueue } from '../kube/queue.ts';
+import { defaultRateLimiter } from '../kube/rate-limit.ts';
+import { keyOf, type Key, type Reconciler, type Result } from '../kube/reconcile.ts';
+import type { KubeClient } from '../kube/rest.ts';
+import type { Node } from '../kube/types.ts';
+import { isAuthFailure, NifcloudError } from '../nifcloud/errors.ts';
+import type { Server, Servers } from '../nifcloud/servers.ts';
+import { addressesToSet, initialized, isUninitialized, serverOf, staleLabels } from './cloud/nodes.ts';
+
+/** What this controller needs of its surroundings. */
+export interface NodeControllerOptions {
+  readonly nodes: Pick<Informer<Node>, 'get' | 'list' | 'onChange'>;
+  readonly kube: Pick<KubeClient, 'get' | 'replace' | 'patch'>;
+  readonly servers: Pick<Servers, 'list'>;
+  /** Such as `jp-east-1`; the region label of all nodes. */
+  readonly region: string;
+  readonly events: Pick<EventRecorder, 'event'>;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Between the end of one round over all addresses and the start of the next, in ms. */
+  readonly addressPeriodMs: number;
+}
+
+/**
+ * cloud-node-controller: gives a new Node its provider id, labels and addresses and takes the taint that keeps pods off it;
+ * keeps labels and addresses right from then on (`docs/reference/ccm.md` A3).
+ *
+ * - A node keeps the taint until everything else is written, however long the cloud can't be asked.
+ * - Nodes that are looked at in the same moment cost one call of the cloud; a round over all addresses costs one.
+ */
+export class NodeController implements Reconciler {
+  readonly #options: NodeControllerOptions;
+  readonly #queue: WorkQueue;
+
+  constructor(options: NodeControllerOptions) {
+    this.#options = options;
+    const { clock } = options;
+    this.#queue = new WorkQueue({ name: 'Nodes', limiter: defaultRateLimiter(clock), clock });
+    options.nodes.onChange({
+      added: (node) => this.#queue.add(keyOf(node)),
+      updated: (_, node) => this.#queue.add(keyOf(node)),
+    });
+  }
+
+  /** Works until the signal is aborted. The cache has to be synced. */
+  async run(workers: number, signal: AbortSignal): Promise<void> {
+    const { logger } = this.#options;
+    await Promise.all([
+      runWorkers(this.#queue, workers, this, { logger, signal }),
+      this.#refreshAddressesPeriodically(signal),
+    ]);
+  }
+
+  async reconcile({ name }: Key, signal: AbortSignal): Promise<Result> {
+    const node = this.#options.nodes.get(name);
+    if (node === undefined) return {};
+    if (isUninitialized(node)) await this.#initialize(node, signal);
+    else await this.#repairLabels(node, signal);
+    return {};
+  }
+
+  async #initialize(node: Node, signal: AbortSignal): Promise<void> {
+    const { events } = this.#options;
+    try {
+      const servers = await this.#options.servers.list(signal);
+      const written = await this.#removeTaint(node, servers, signal);
+      await this.#setAddresses(written, servers, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      events.event(node, 'Warning', 'SyncNodeFailed', `Node stays tainted: ${describeError(error)}${adviceOn(error)}`);
+      throw error;
+    }
+    events.event(node, 'Normal', 'Synced', 'Node synced successfully');
+  }
+
+  async #removeTaint(node: Node, servers: readonly Server[], signal: AbortSignal): Promise<Node> {
+    const { clock, kube, random } = this.#options;
+    let base: Node | undefined = node;
+    const write = async (): Promise<Node> => {
+      const current: Node = base ?? (await kube.get<Node>(pathOf(node), { signal }));
+      base = undefined; // after a conflict the cache may still hold what was refused
+      const wanted = initialized(current, this.#serverOf(current, servers), this.#options.region);
+      return wanted === current ? current : await kube.replace<Node>(pathOf(node), wanted, { signal });
+    };
+    return await retryOnConflict(CONFLICT_POLICIES.nodeInitialisation, write, { clock, signal, random });
+  }
+
+  #serverOf(node: Node, servers: readonly Server[]): Server {
+    const server = serverOf(node, servers);
+    if (server !== undefined) return server;
+    const { region } = this.#options;
+    const id = node.spec?.providerID;
+    throw new Error(
+      id === undefined || id === ''
+        ? `region ${region} has no server named ${node.metadata.name}; a node must have the name of its server`
+        : `region ${region} has no server with the unique id in ${id}`,
+    );
+  }
+
+  /** A failure is only logged, as in the framework: the node is of use without, and the next round tries again. */
+  async #setAddresses(node: Node, servers: readonly Server[], signal: AbortSignal): Promise<void> {
+    try {
+      const addresses = addressesToSet(node, this.#serverOf(node, servers));
+      const patch = addresses && addressesReplaced(node, addresses);
+      if (patch === undefined) return;
+      await this.#options.kube.patch(`${pathOf(node)}/status`, patch, 'strategic', { signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#options.logger.error('Addresses of a node are not updated', error, { node: node.metadata.name });
+    }
+  }
+
+  async #repairLabels(node: Node, signal: AbortSignal): Promise<void> {
+    const patch = labelsSet(node, staleLabels(node));
+    if (patch !== undefined) await this.#options.kube.patch(pathOf(node), patch, 'strategic', { signal });
+  }
+
+  async #refreshAddressesPeriodically(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#refreshAddresses(signal);
+        await this.#options.clock.sleep(this.#options.addressPeriodMs, signal);
+      } catch {
+        return; // aborted: everything else is logged where it happens
+      }
+    }
+  }
+
+  async #refreshAddresses(signal: AbortSignal): Promise<void> {
+    const nodes = this.#options.nodes.list().filter((node) => !isUninitialized(node));
+    if (nodes.length === 0) return;
+    try {
+      const servers = await this.#options.servers.list(signal);
+      for (const node of nodes) await this.#setAddresses(node, servers, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#options.logger.error('Addresses of nodes are not looked at', error);
+    }
+  }
+}
+
+/** What an operator can do about a cloud that can't be asked. */
+function adviceOn(error: unknown): string {
+  if (isAuthFailure(error)) return '; check access key, secret key, region and the clock of this machine';
+  if (error instanceof NifcloudError && error.outcome !== 'refused') {
+    return '; check that this machine reaches the Computing API (network, proxy, NIFCLOUD_ENDPOINT)';
+  }
+  return '';
+}
+
+function pathOf(node: Node): string {
+  return `/api/v1/nodes/${node.metadata.name}`;
+}

@@ -1,0 +1,211 @@
+import { expect } from 'chai';
+import {
+  addressesToSet,
+  initialized,
+  PROVIDED_NODE_IP_ANNOTATION,
+  serverOf,
+  staleLabels,
+  targetsOf,
+  UNINITIALIZED_TAINT,
+  uniqueIdOf,
+} from '../../../../ccm/cloud/nodes.ts';
+import type { Node, NodeAddress } from '../../../../kube/types.ts';
+import type { Server } from '../../../../nifcloud/servers.ts';
+
+const SERVER: Server = {
+  name: 'node01',
+  uniqueId: 'i-abcd1234',
+  zone: 'east-11',
+  type: 'e-medium8',
+  state: 'running',
+  privateAddress: '10.0.0.5',
+  publicAddress: '198.51.100.5',
+  firewallGroups: [],
+};
+
+const node = (fields: Partial<Node> & { readonly name?: string; readonly providerID?: string } = {}): Node => ({
+  metadata: { name: fields.name ?? 'node01', uid: 'u1', ...fields.metadata },
+  spec: { ...(fields.providerID === undefined ? {} : { providerID: fields.providerID }), ...fields.spec },
+  ...(fields.status === undefined ? {} : { status: fields.status }),
+});
+
+const fresh = (fields: Parameters<typeof node>[0] = {}): Node =>
+  node({
+    ...fields,
+    spec: {
+      ...fields.spec,
+      taints: [
+        { key: UNINITIALIZED_TAINT, value: 'true', effect: 'NoSchedule' },
+        { key: 'dedicated', value: 'db', effect: 'NoExecute' },
+      ],
+    },
+  });
+
+const provided = (ip: string): Record<string, string> => ({ [PROVIDED_NODE_IP_ANNOTATION]: ip });
+
+describe('provider ids', () => {
+  for (const id of ['nifcloud:///east-11/i-x', 'nifcloud:////i-x', 'nifcloud://east-11/i-x', 'i-x', 'east-11/i-x']) {
+    it(`are read from ${id}`, () => {
+      expect(uniqueIdOf(id)).to.equal('i-x');
+    });
+  }
+  for (const id of [
+    'aws:///ap-northeast-1a/i-x',
+    'nifcloud:///a/b/i-x',
+    'nifcloud:///east-11/node01',
+    'nifcloud://',
+    '',
+  ]) {
+    it(`are refused if they read ${JSON.stringify(id)}`, () => {
+      expect(() => uniqueIdOf(id)).to.throw(/not of the form nifcloud:\/\/\/<zone>\/i-<id>/);
+    });
+  }
+});
+
+describe('the server of a node', () => {
+  it('is found by provider id whatever zone that names', () => {
+    expect(serverOf(node({ name: 'other', providerID: 'nifcloud:///west-11/i-abcd1234' }), [SERVER])).to.equal(SERVER);
+  });
+  it('is found by name where there is no provider id', () => {
+    expect(serverOf(node(), [SERVER])).to.equal(SERVER);
+    expect(serverOf(node({ providerID: '' }), [SERVER])).to.equal(SERVER);
+  });
+  it('is not a new server that has taken the name of the old one (E7 #20)', () => {
+    expect(serverOf(node({ providerID: 'nifcloud:///east-11/i-old' }), [SERVER])).to.equal(undefined);
+  });
+});
+
+describe('targets', () => {
+  it('are the servers of the nodes; nodes unknown to the cloud do not spoil it for the others (E7 #19)', () => {
+    const nodes = [
+      node(),
+      node({ name: 'onprem' }),
+      node({ name: 'gone', providerID: 'nifcloud:///east-11/i-gone' }),
+      node({ name: 'foreign', providerID: 'aws:///a/i-f' }),
+    ];
+    expect(targetsOf(nodes, [SERVER])).to.deep.equal({
+      targets: [
+        { serverName: 'node01', serverUniqueId: 'i-abcd1234', listed: true },
+        { serverName: 'onprem', serverUniqueId: '', listed: false },
+        { serverName: 'gone', serverUniqueId: 'i-gone', listed: false },
+        { serverName: 'foreign', serverUniqueId: '', listed: false },
+      ],
+      unlisted: ['onprem', 'gone', 'foreign'],
+    });
+  });
+  it('carry the present name of a renamed server', () => {
+    const { targets } = targetsOf([node({ name: 'oldname', providerID: 'i-abcd1234' })], [SERVER]);
+    expect(targets).to.deep.equal([{ serverName: 'node01', serverUniqueId: 'i-abcd1234', listed: true }]);
+  });
+});
+
+describe('initialising a node', () => {
+  it('sets provider id and all six labels, and takes our taint alone', () => {
+    const result = initialized(fresh({ metadata: { name: 'node01', labels: { mine: 'x' } } }), SERVER, 'jp-east-1');
+    expect(result.spec?.providerID).to.equal('nifcloud:///east-11/i-abcd1234');
+    expect(result.spec?.taints).to.deep.equal([{ key: 'dedicated', value: 'db', effect: 'NoExecute' }]);
+    expect(result.metadata.labels).to.deep.equal({
+      mine: 'x',
+      'beta.kubernetes.io/instance-type': 'e-medium8',
+      'node.kubernetes.io/instance-type': 'e-medium8',
+      'failure-domain.beta.kubernetes.io/zone': 'east-11',
+      'topology.kubernetes.io/zone': 'east-11',
+      'failure-domain.beta.kubernetes.io/region': 'jp-east-1',
+      'topology.kubernetes.io/region': 'jp-east-1',
+    });
+  });
+  it('keeps a provider id that is there: it can never be changed', () => {
+    const result = initialized(fresh({ providerID: 'i-abcd1234', spec: {} }), SERVER, 'jp-east-1');
+    expect(result.spec?.providerID).to.equal('i-abcd1234');
+  });
+  it('keeps fields that it does not know', () => {
+    const odd = { ...fresh(), extra: { a: 1 } } as Node;
+    expect(initialized(odd, SERVER, 'jp-east-1'))
+      .to.have.property('extra')
+      .that.deep.equals({ a: 1 });
+  });
+  it('leaves a node without the taint as it is', () => {
+    const done = node();
+    expect(initialized(done, SERVER, 'jp-east-1')).to.equal(done);
+  });
+  it('writes no label for what the cloud does not say', () => {
+    const result = initialized(fresh(), { ...SERVER, type: '' }, 'jp-east-1');
+    expect(result.metadata.labels).to.not.have.any.keys(
+      'beta.kubernetes.io/instance-type',
+      'node.kubernetes.io/instance-type',
+    );
+  });
+  it('is refused where the kubelet was given an address that the server does not have', () => {
+    const annotations = { [PROVIDED_NODE_IP_ANNOTATION]: '10.0.0.9' };
+    expect(() => initialized(fresh({ metadata: { name: 'node01', annotations } }), SERVER, 'r')).to.throw(
+      /10\.0\.0\.9/,
+    );
+  });
+  for (const text of [
+    '',
+    'node01',
+    '10.0.0.5, 10.0.0.5',
+    '10.0.0.5,198.51.100.5',
+    '0.0.0.0',
+    '::',
+    'fd00::1,fd00::2',
+  ]) {
+    it(`is refused where the kubelet's address is ${JSON.stringify(text)}`, () => {
+      const annotations = { [PROVIDED_NODE_IP_ANNOTATION]: text };
+      expect(() => initialized(fresh({ metadata: { name: 'node01', annotations } }), SERVER, 'r')).to.throw(
+        /provided-node-ip=/,
+      );
+    });
+  }
+});
+
+describe('addresses of a node', () => {
+  const external: NodeAddress = { type: 'ExternalIP', address: '198.51.100.5' };
+  const internal: NodeAddress = { type: 'InternalIP', address: '10.0.0.5' };
+  const host: NodeAddress = { type: 'Hostname', address: 'node01' };
+  const old: NodeAddress = { type: 'InternalIP', address: '10.9.9.9' };
+
+  const cases: [
+    name: string,
+    present: NodeAddress[],
+    annotations: Record<string, string>,
+    server: Partial<Server>,
+    result: NodeAddress[] | undefined,
+  ][] = [
+    ['are external, internal, then the hostname of the kubelet', [host], {}, {}, [external, internal, host]],
+    ['replace those that the kubelet guessed', [old, host], {}, {}, [external, internal, host]],
+    ['are right in any order', [host, internal, external], {}, {}, undefined],
+    [
+      'are left as they are while the cloud gives none',
+      [old],
+      {},
+      { privateAddress: '', publicAddress: '' },
+      undefined,
+    ],
+    ['are the private one alone where there is no other', [host], {}, { publicAddress: '' }, [internal, host]],
+    ['lose what the server no longer has', [external, internal, host], {}, { publicAddress: '' }, [internal, host]],
+    ['begin with the one the kubelet was given', [host], provided('10.0.0.5'), {}, [internal, external, host]],
+    ['keep the external one first if that was given', [host], provided('198.51.100.5'), {}, [external, internal, host]],
+  ];
+  for (const [name, present, annotations, server, result] of cases) {
+    it(name, () => {
+      const it = node({ metadata: { name: 'node01', annotations }, status: { addresses: present } });
+      expect(addressesToSet(it, { ...SERVER, ...server })).to.deep.equal(result);
+    });
+  }
+});
+
+describe('labels of an initialised node', () => {
+  it('follow their beta twins', () => {
+    const labels = {
+      'beta.kubernetes.io/instance-type': 'e-large8',
+      'node.kubernetes.io/instance-type': 'e-medium8',
+      'failure-domain.beta.kubernetes.io/zone': 'east-11',
+      'topology.kubernetes.io/region': 'jp-east-1',
+    };
+    expect(staleLabels(node({ metadata: { name: 'node01', labels } }))).to.deep.equal({
+      'node.kubernetes.io/instance-type': 'e-large8',
+      'topology.kubernetes.io/zone': 'east-11',
+    });
+  });
+});

@@ -1,0 +1,89 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+
+const CCM = 'ccm/main.ts';
+const CSI = 'csi/main.ts';
+const SIMULATOR = 'simulator/main.ts';
+const CLOUD = { NIFCLOUD_REGION: 'jp-east-1', NIFCLOUD_ACCESS_KEY_ID: 'key', NIFCLOUD_SECRET_ACCESS_KEY: 'secret' };
+const START_CCM = ['--cloud-provider=nifcloud', '--leader-elect=false'];
+
+/** Runs a program that is expected to end by itself. */
+async function run(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<{ code: number | null; stderr: string }> {
+  const path = fileURLToPath(new URL(`../../${program}`, import.meta.url));
+  const child = spawn(process.execPath, [path, ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  return { code, stderr };
+}
+
+interface Case {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly says: RegExp;
+}
+
+const CASES: readonly Case[] = [
+  {
+    program: CCM,
+    args: ['--cloud-provdier=nifcloud'],
+    says: /unknown flag --cloud-provdier \(did you mean --cloud-provider\?\)/,
+  },
+  { program: CCM, args: [...START_CCM, 'serve'], says: /unexpected argument "serve"/ },
+  { program: CCM, args: [], says: /--cloud-provider= is not allowed: it must be nifcloud/ },
+  {
+    program: CCM,
+    args: ['--cloud-provider=nifcloud'],
+    env: CLOUD,
+    says: /leader election is not built yet.*--leader-elect=false/,
+  },
+  { program: CCM, args: START_CCM, says: /environment variable NIFCLOUD_ACCESS_KEY_ID is not set/ },
+  { program: CCM, args: START_CCM, env: { ...CLOUD, NIFCLOUD_REGION: '' }, says: /NIFCLOUD_REGION is not set/ },
+  { program: CCM, args: [...START_CCM, '--controllers=route'], env: CLOUD, says: /route is not built yet/ },
+  {
+    program: CCM,
+    args: START_CCM,
+    env: { ...CLOUD, NIFCLOUD_ENDPOINT: 'nowhere' },
+    says: /NIFCLOUD_ENDPOINT.*nowhere/,
+  },
+  { program: CCM, args: START_CCM, env: CLOUD, says: /no kubeconfig file is given and this is not a pod/ },
+  {
+    program: CCM,
+    args: [...START_CCM, '--kubeconfig=/nonexistent'],
+    env: CLOUD,
+    says: /kubeconfig \/nonexistent cannot be used/,
+  },
+  { program: CSI, args: ['--mode=both'], says: /--mode=both is not allowed: it takes one of all, controller, node/ },
+  { program: CSI, args: ['--mode=controller'], says: /environment variable NIFCLOUD_REGION is not set/ },
+  { program: CSI, args: ['--mode=node'], says: /environment variable NODE_NAME is not set/ },
+  {
+    program: CSI,
+    args: ['--mode=node', '--endpoint=http://127.0.0.1:1'],
+    env: { NODE_NAME: 'node01' },
+    says: /--endpoint=http:\/\/127\.0\.0\.1:1.*unix/,
+  },
+  {
+    program: SIMULATOR,
+    args: ['--disks=floppy'],
+    says: /--disks=floppy is not allowed: it takes one of loop, file, none/,
+  },
+  { program: SIMULATOR, args: ['--fleet=/nonexistent'], says: /--fleet=\/nonexistent/ },
+];
+
+describe('a program that is started wrongly', () => {
+  for (const { program, args, env = {}, says } of CASES) {
+    it(`says so in one line and exits with 1: ${program} ${args.join(' ')} ${Object.keys(env).length > 0 ? 'with keys' : ''}`, async () => {
+      const { code, stderr } = await run(program, args, env);
+      expect(stderr)
+        .to.match(/^[^\n]+\n$/)
+        .and.to.match(says);
+      expect(code).to.equal(1);
+    });
+  }
+});

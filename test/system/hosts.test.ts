@@ -20,7 +20,7 @@ describe('simulated hosts on loop devices', () => {
   let target: string;
 
   beforeEach(async () => {
-    folder = await realpath(await mkdtemp(join(tmpdir(), 'hosts-system-')));
+    folder = await realpath(await mkdtemp(join(tmpdir(), 'hosts ボ-system-')));
     log = new PassThrough();
     const logger = createLogger({ format: 'text', verbosity: 0, secrets: () => [], stream: log });
     target = join(folder, 'mounted here');

@@ -154,5 +154,5 @@ async function backingFile(name: string): Promise<string | undefined> {
 }
 
 async function attribute(name: string, path: string): Promise<string> {
-  return (await readFile(`/sys/block/${name}/${path}`, 'latin1')).trim();
+  return (await readFile(`/sys/block/${name}/${path}`, 'utf8')).trim();
 }

@@ -1,0 +1,119 @@
+import { createHash } from 'node:crypto';
+import type { Signature } from './probe.ts';
+
+const GB = 1e9;
+const GIB = 2 ** 30;
+
+/** First 32 bits of the UUIDs of our file systems: "nifc". */
+const OUR_PREFIX = '6e696663';
+
+/**
+ * The UUID of the file system that we make on a disk: version 8 (RFC 9562, 5.8), "nifc", then a digest of the disk's
+ * unique id. So a disk that turns up in the place of another one is recognised by what is on it.
+ */
+export function fileSystemUuid(volumeUniqueId: string): string {
+  const digest = createHash('sha256').update(volumeUniqueId).digest('hex');
+  const digits = (from: number, to: number): string => digest.slice(from, to);
+  // RFC 9562: the 13th digit is the version, the top two bits of the 17th are 10.
+  const variant = '89ab'[Number.parseInt(digits(7, 8), 16) & 3];
+  return `${OUR_PREFIX}-${digits(0, 4)}-8${digits(4, 7)}-${variant}${digits(8, 11)}-${digits(11, 23)}`;
+}
+
+/** Whether a file system was made by this driver, on whatever disk. */
+export function isOurUuid(uuid: string): boolean {
+  return new RegExp(`^${OUR_PREFIX}-[\\da-f]{4}-8[\\da-f]{3}-[89ab][\\da-f]{3}-[\\da-f]{12}$`).test(uuid.toLowerCase());
+}
+
+/**
+ * The fewest bytes of a disk that the API calls n GB (docs/reference/csi.md C.1; nobody could see whether GB is 10⁹ or
+ * 2³⁰).
+ */
+export function leastBytesOf(sizeGB: number): number {
+  return sizeGB * GB;
+}
+
+/**
+ * Whether a device is a disk of n GB. Disks come in steps of 100 GB, so anything from n·10⁹ to n·2³⁰ bytes is one by
+ * some meaning of "GB". (Above 1300 GB the ranges of neighbouring sizes touch; emptiness is proved by the content,
+ * never by the size.)
+ */
+export function isDiskOf(sizeGB: number, sizeBytes: number): boolean {
+  return sizeBytes >= sizeGB * GB && sizeBytes <= sizeGB * GIB;
+}
+
+/** What is known of a disk before anything is done to it. */
+export interface DiskContent {
+  readonly signature: Signature;
+  /** The start and the end of the disk read as zeros; undefined = they were not read. */
+  readonly zeros: boolean | undefined;
+  readonly sizeBytes: number;
+  /** A record says that we began to format this very disk and had not ended. */
+  readonly formatBegun: boolean;
+}
+
+/** What the disk is to be. */
+export interface WantedContent {
+  readonly fileSystem: 'ext4';
+  readonly readOnly: boolean;
+  /** `''` = not known: attached by the Go driver. */
+  readonly volumeUniqueId: string;
+  /** Undefined = not known: attached by the Go driver. */
+  readonly sizeGB: number | undefined;
+}
+
+export type ContentPlan =
+  | { readonly do: 'format' }
+  | { readonly do: 'mount'; /** What an operator should know. */ readonly note?: string }
+  | { readonly do: 'refuse'; readonly reason: string };
+
+/**
+ * Whether a disk is formatted, mounted or left alone. Pure.
+ *
+ * - Only a disk that is provably empty, and of the size that was ordered, is ever formatted (docs/reference/csi.md
+ *   D.2).
+ * - An interrupted mkfs of our own may be repeated without the proof, but only while nothing is recognised on the disk:
+ *   mkfs writes the superblock last, so a file system that *is* recognised is complete, and may meanwhile have been
+ *   used on another node.
+ * - A file system of ours that belongs to another disk is refused; any other one is taken as it is (Go driver, `tune2fs
+ *   -U`).
+ */
+export function planContent(seen: DiskContent, wanted: WantedContent): ContentPlan {
+  const { signature } = seen;
+  switch (signature.kind) {
+    case 'ambivalent':
+      return refuse('several signatures on it contradict each other (blkid exit 8); see `wipefs --no-act`');
+    case 'partitions':
+      return refuse(`it holds a partition table (${signature.table})`);
+    case 'file-system':
+      return planMount(signature.type, signature.uuid, wanted);
+    default:
+      return planFormat(seen, wanted);
+  }
+}
+
+function planMount(type: string, uuid: string, wanted: WantedContent): ContentPlan {
+  if (type !== wanted.fileSystem) return refuse(`it holds ${type}, not ${wanted.fileSystem}`);
+  if (!isOurUuid(uuid)) return { do: 'mount', note: 'The file system was not made by this driver' };
+  if (wanted.volumeUniqueId === '') return { do: 'mount', note: 'Whose file system it is could not be checked' };
+  const expected = fileSystemUuid(wanted.volumeUniqueId);
+  if (uuid.toLowerCase() === expected) return { do: 'mount' };
+  return refuse(`its file system ${uuid} belongs to another disk; that of ${wanted.volumeUniqueId} is ${expected}`);
+}
+
+function planFormat(seen: DiskContent, { readOnly, sizeGB }: WantedContent): ContentPlan {
+  if (readOnly) return refuse('it holds no file system, and the mount is read-only');
+  if (sizeGB !== undefined && !isDiskOf(sizeGB, seen.sizeBytes)) {
+    return refuse(
+      `it holds no file system, and is not formatted since it has ${seen.sizeBytes} bytes, not ${sizeGB} GB`,
+    );
+  }
+  if (seen.formatBegun || seen.zeros === true) return { do: 'format' };
+  return refuse(
+    'no file system is recognised on it, but it is not empty: its first 4 MiB and last 1 MiB are not all zeros. ' +
+      'It is not formatted, since that could destroy data. If nothing on it is needed, overwrite these parts with zeros',
+  );
+}
+
+function refuse(reason: string): ContentPlan {
+  return { do: 'refuse', reason };
+}

@@ -1,0 +1,98 @@
+import type { NodeExpandVolumeRequest__Output } from '../../proto/gen/csi/v1/NodeExpandVolumeRequest.ts';
+import type { NodeExpandVolumeResponse } from '../../proto/gen/csi/v1/NodeExpandVolumeResponse.ts';
+import type { NodeGetCapabilitiesResponse } from '../../proto/gen/csi/v1/NodeGetCapabilitiesResponse.ts';
+import type { NodeGetInfoResponse } from '../../proto/gen/csi/v1/NodeGetInfoResponse.ts';
+import type { NodePublishVolumeRequest__Output } from '../../proto/gen/csi/v1/NodePublishVolumeRequest.ts';
+import type { NodeStageVolumeRequest__Output } from '../../proto/gen/csi/v1/NodeStageVolumeRequest.ts';
+import type { NodeUnpublishVolumeRequest__Output } from '../../proto/gen/csi/v1/NodeUnpublishVolumeRequest.ts';
+import type { NodeUnstageVolumeRequest__Output } from '../../proto/gen/csi/v1/NodeUnstageVolumeRequest.ts';
+import type { Clock } from '../../daemon/clock.ts';
+import type { Logger } from '../../daemon/logger.ts';
+import { StageRecords } from '../linux/record.ts';
+import { VolumeLocks } from '../volume-locks.ts';
+import { nodeExpandVolume } from './expand.ts';
+import { nodeGetInfo } from './info.ts';
+import { nodePublishVolume } from './publish.ts';
+import type { NodeService } from './service.ts';
+import { nodeStageVolume } from './stage.ts';
+import { nodeUnpublishVolume } from './unpublish.ts';
+import { nodeUnstageVolume } from './unstage.ts';
+
+export interface NodeOptions {
+  /** The node id: the name of the server. */
+  readonly nodeName: string;
+  /** Folder under which the host's `sys`, `dev` and `proc` are found; `/` on a real node. */
+  readonly hostRoot: string;
+  /** Folder of the records; it must outlive the driver and the machine's reboots. Made if missing. */
+  readonly stateDir: string;
+  /** The zone of this node; rejects while it is not known. */
+  readonly zone: (signal?: AbortSignal) => Promise<string>;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly locks: VolumeLocks;
+}
+
+type Rpc<Request, Response> = (request: Request, signal: AbortSignal) => Promise<Response>;
+type Empty = Record<string, never>;
+
+/** The RPCs of csi.v1.Node that are served. Their errors are RpcErrors, or mean INTERNAL. */
+export interface NodeHandlers {
+  readonly NodeStageVolume: Rpc<NodeStageVolumeRequest__Output, Empty>;
+  readonly NodeUnstageVolume: Rpc<NodeUnstageVolumeRequest__Output, Empty>;
+  readonly NodePublishVolume: Rpc<NodePublishVolumeRequest__Output, Empty>;
+  readonly NodeUnpublishVolume: Rpc<NodeUnpublishVolumeRequest__Output, Empty>;
+  readonly NodeExpandVolume: Rpc<NodeExpandVolumeRequest__Output, NodeExpandVolumeResponse>;
+  readonly NodeGetCapabilities: Rpc<unknown, NodeGetCapabilitiesResponse>;
+  readonly NodeGetInfo: Rpc<unknown, NodeGetInfoResponse>;
+}
+
+/**
+ * The node service: brings attached disks to the folders of pods, on this machine.
+ *
+ * When the signal of an RPC aborts, the RPC ends at once. The work goes on to its next safe point in the background,
+ * since a tool that writes to a disk is never stopped halfway, and holds the lock of the volume until then.
+ */
+export async function createNodeService(options: NodeOptions): Promise<NodeHandlers> {
+  const { clock, logger, hostRoot } = options;
+  const service: NodeService = {
+    host: { root: hostRoot, clock, logger },
+    records: await StageRecords.open(options.stateDir, logger),
+    locks: options.locks,
+    slots: new VolumeLocks(),
+  };
+  const rpc =
+    <Request, Response>(
+      serve: (service: NodeService, request: Request, signal: AbortSignal) => Promise<Response>,
+    ): Rpc<Request, Response> =>
+    async (request, signal) => {
+      signal.throwIfAborted();
+      return unlessAborted(signal, serve(service, request, signal), logger);
+    };
+  return {
+    NodeStageVolume: rpc(nodeStageVolume),
+    NodeUnstageVolume: rpc(nodeUnstageVolume),
+    NodePublishVolume: rpc(nodePublishVolume),
+    NodeUnpublishVolume: rpc(nodeUnpublishVolume),
+    NodeExpandVolume: rpc(nodeExpandVolume),
+    NodeGetCapabilities: async () => ({
+      capabilities: [{ rpc: { type: 'STAGE_UNSTAGE_VOLUME' } }, { rpc: { type: 'EXPAND_VOLUME' } }],
+    }),
+    NodeGetInfo: (_request, signal) => nodeGetInfo(service, options, signal),
+  };
+}
+
+/**
+ * The outcome of `work`, or the signal's reason if it aborts before. How the work ends after that is logged if it
+ * fails.
+ */
+function unlessAborted<T>(signal: AbortSignal, work: Promise<T>, logger: Logger): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, (error: unknown) => {
+      if (signal.aborted && error !== signal.reason) logger.error('Work failed after its caller had gone', error);
+      reject(error);
+    });
+    void work.finally(() => signal.removeEventListener('abort', onAbort)).catch(() => undefined);
+  });
+}

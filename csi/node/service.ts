@@ -1,0 +1,55 @@
+import { join } from 'node:path';
+import type { Host } from '../linux/host.ts';
+import type { StageRecord, StageRecords } from '../linux/record.ts';
+import type { Disk } from '../linux/scsi.ts';
+import { attribute } from '../linux/sysfs.ts';
+import { runLocked } from '../linux/tools.ts';
+import type { VolumeLocks } from '../volume-locks.ts';
+
+/** What the RPCs of the node share. */
+export interface NodeService {
+  readonly host: Host;
+  readonly records: StageRecords;
+  readonly locks: VolumeLocks;
+  /** One operation at a time in one slot, by `holdSlot`. */
+  readonly slots: VolumeLocks;
+}
+
+/**
+ * Runs `work` while nobody else works in the slot: two volumes may name the same one, and what one deletes the other
+ * may be using.
+ * @throws RpcError ABORTED when somebody does.
+ */
+export function holdSlot<T>(service: NodeService, slot: number, work: () => Promise<T>): Promise<T> {
+  return service.slots.hold(`in SCSI slot ${slot}`, work);
+}
+
+/** Identifies the running kernel: device names and numbers mean something until it ends. `''` = not known. */
+export async function bootIdOf(host: Host): Promise<string> {
+  return (await attribute(join(host.root, 'proc/sys/kernel/random/boot_id'))) ?? '';
+}
+
+/**
+ * The volume that is staged, by the records, in a slot, other than `volumeId`. One that is only being formatted has no
+ * claim (a running mkfs shows in the disk's uses), and one of before a reboot has lost it.
+ */
+export function slotClaim(
+  records: readonly StageRecord[],
+  slot: number,
+  bootId: string,
+  volumeId: string,
+): StageRecord | undefined {
+  return records.find(
+    (record) => record.slot === slot && record.bootId === bootId && !record.formatting && record.volumeId !== volumeId,
+  );
+}
+
+/**
+ * Makes sure that no tool of a driver that has died still works on a volume's disk. (Tools start after the record is
+ * saved, so without a record there is none.)
+ * @throws RpcError ABORTED when one does.
+ */
+export async function requireQuiet(service: NodeService, record: StageRecord, disk: Disk): Promise<void> {
+  // Any tool would do: the lock is what matters, so its exit code does not.
+  await runLocked(service.records.lockFile(record.volumeId), 'blockdev', ['--getsize64', disk.node]);
+}

@@ -1,0 +1,121 @@
+import { assert } from 'chai';
+import * as fc from 'fast-check';
+import { fileSystemUuid, isDiskOf, isOurUuid, planContent } from '../../../../csi/linux/content.ts';
+import type { DiskContent, WantedContent } from '../../../../csi/linux/content.ts';
+
+describe('the UUID of a file system', () => {
+  it('is of version 8 (RFC 9562), says "nifc", and is recognised as ours', () => {
+    fc.assert(
+      fc.property(fc.string(), (id) => {
+        const uuid = fileSystemUuid(id);
+        assert.match(uuid, /^6e696663-[\da-f]{4}-8[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
+        assert.isTrue(isOurUuid(uuid));
+        assert.isTrue(isOurUuid(uuid.toUpperCase()));
+      }),
+    );
+  });
+
+  it('stays what it is for ever: disks carry it', () => {
+    assert.equal(fileSystemUuid('vol-0abc1def'), '6e696663-2d14-8dc9-8983-190b80897de9');
+  });
+
+  it('differs from disk to disk', () => {
+    const ids = Array.from({ length: 1000 }, (_, index) => fileSystemUuid(`vol-${index}`));
+    assert.equal(new Set(ids).size, 1000);
+  });
+
+  it('is not taken for ours when somebody else made it', () => {
+    for (const uuid of ['', 'b5c2ad9b-7b1b-4a9e-8b0b-0123456789ab', '6e696663-7b1b-4a9e-8b0b-0123456789ab']) {
+      assert.isFalse(isOurUuid(uuid));
+    }
+  });
+});
+
+describe('isDiskOf', () => {
+  it('takes both meanings of GB, and what lies between', () => {
+    for (const bytes of [100e9, 100 * 2 ** 30, 104e9]) assert.isTrue(isDiskOf(100, bytes));
+    for (const bytes of [0, 100e9 - 512, 100 * 2 ** 30 + 512, 200e9]) assert.isFalse(isDiskOf(100, bytes));
+  });
+});
+
+describe('planContent', () => {
+  const ours = fileSystemUuid('u1');
+  const others = fileSystemUuid('u2');
+  const foreign = 'b5c2ad9b-7b1b-4a9e-8b0b-0123456789ab';
+  const seen = fc.record<DiskContent>({
+    signature: fc.oneof(
+      fc.constant({ kind: 'none' as const }),
+      fc.constant({ kind: 'ambivalent' as const }),
+      fc.constant({ kind: 'partitions' as const, table: 'gpt' }),
+      fc.record({
+        kind: fc.constant('file-system' as const),
+        type: fc.constantFrom('ext4', 'ext3', 'xfs', 'swap'),
+        uuid: fc.constantFrom(ours, others, foreign, ''),
+      }),
+    ),
+    zeros: fc.constantFrom(true, false, undefined),
+    sizeBytes: fc.constantFrom(100e9, 100 * 2 ** 30, 200e9),
+    formatBegun: fc.boolean(),
+  });
+  const wanted = fc.record<WantedContent>({
+    fileSystem: fc.constant('ext4' as const),
+    readOnly: fc.boolean(),
+    volumeUniqueId: fc.constantFrom('u1', ''),
+    sizeGB: fc.constantFrom(100, undefined),
+  });
+
+  it('formats nothing on which anything is recognised, that is not of the ordered size, or to be read only', () => {
+    fc.assert(
+      fc.property(seen, wanted, (content, want) => {
+        if (planContent(content, want).do !== 'format') return;
+        assert.equal(content.signature.kind, 'none');
+        assert.isFalse(want.readOnly);
+        assert.isTrue(want.sizeGB === undefined || content.sizeBytes < 200e9);
+        assert.isTrue(content.zeros === true || content.formatBegun);
+      }),
+    );
+  });
+
+  it('mounts ext4 only, and none that it made for another disk', () => {
+    fc.assert(
+      fc.property(seen, wanted, (content, want) => {
+        if (planContent(content, want).do !== 'mount') return;
+        const { signature } = content;
+        assert.isTrue(signature.kind === 'file-system' && signature.type === 'ext4');
+        if (want.volumeUniqueId !== '') assert.notDeepInclude(signature, { uuid: others });
+      }),
+    );
+  });
+
+  const want: WantedContent = { fileSystem: 'ext4', readOnly: false, volumeUniqueId: 'u1', sizeGB: 100 };
+  const empty: DiskContent = { signature: { kind: 'none' }, zeros: true, sizeBytes: 100e9, formatBegun: false };
+
+  const withUuid = (uuid: string): DiskContent => ({
+    ...empty,
+    signature: { kind: 'file-system', type: 'ext4', uuid },
+  });
+
+  it('formats an empty disk, also one that the Go driver attached', () => {
+    assert.equal(planContent(empty, want).do, 'format');
+    assert.equal(planContent(empty, { ...want, volumeUniqueId: '', sizeGB: undefined }).do, 'format');
+  });
+
+  it('repeats an mkfs of its own, but formats nothing else that is not empty, or was not read', () => {
+    for (const zeros of [false, undefined]) {
+      assert.equal(planContent({ ...empty, zeros, formatBegun: true }, want).do, 'format');
+      assert.equal(planContent({ ...empty, zeros }, want).do, 'refuse');
+    }
+  });
+
+  it('takes its own file system in silence and any other with a note', () => {
+    assert.deepEqual(planContent(withUuid(ours), want), { do: 'mount' });
+    for (const plan of [
+      planContent(withUuid(foreign), want),
+      planContent(withUuid(''), want),
+      planContent(withUuid(others), { ...want, volumeUniqueId: '' }),
+    ]) {
+      assert.equal(plan.do, 'mount');
+      assert.property(plan, 'note');
+    }
+  });
+});

@@ -1,0 +1,560 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { execFile } from 'node:child_process';
+import { status } from '@grpc/grpc-js';
+import { assert } from 'chai';
+import * as fc from 'fast-check';
+import { fileSystemUuid } from '../../../../csi/linux/content.ts';
+import type { StageRecord } from '../../../../csi/linux/record.ts';
+import { planStage } from '../../../../csi/node/stage.ts';
+import type { StageView, StageWish } from '../../../../csi/node/stage.ts';
+import type { NodeHandlers } from '../../../../csi/node/node.ts';
+import { DISK_BYTES, FakeMachine } from './fake-machine.ts';
+import { failureOf, mountCapability, patient, publishRequest, stageRequest, stagingPath } from './requests.ts';
+
+const UUID = fileSystemUuid('vol-unique1');
+
+describe('NodeStageVolume', () => {
+  let machine: FakeMachine;
+  let node: NodeHandlers;
+
+  beforeEach(async () => {
+    machine = await FakeMachine.boot();
+    node = await machine.nodeServer();
+    await machine.addDisk('disk1', DISK_BYTES);
+    await machine.plug(1, 'disk1');
+  });
+  afterEach(() => machine.stop());
+
+  const stage = (changes: Parameters<typeof stageRequest>[1] = {}): Promise<unknown> =>
+    node.NodeStageVolume(stageRequest(machine, changes), patient);
+
+  /** What a refusal must never change. */
+  const untouched = async (disk = 'disk1'): Promise<void> => {
+    assert.deepEqual(await machine.calls('mkfs.ext4'), []);
+    assert.deepEqual(await machine.calls('mount'), []);
+    assert.isUndefined(await machine.trait(disk, 'blocks'));
+  };
+
+  describe('of a new disk', () => {
+    it('makes a file system that says whose it is, and mounts it', async () => {
+      await stage();
+      const point = 'kubelet/plugins/kubernetes.io/csi/vol1/globalmount';
+      assert.deepEqual(await machine.mounts(), [`8:32 ${point} rw`]);
+      assert.equal(await machine.trait('disk1', 'uuid'), UUID);
+      assert.deepEqual(await machine.records(), ['vol1']);
+    });
+
+    it('asks mkfs for features by name only, so that no default of a newer mkfs gets in', async () => {
+      await stage();
+      const [args = []] = await machine.calls('mkfs.ext4');
+      assert.deepEqual(args.slice(0, 4), ['-F', '-m0', '-U', UUID]);
+      const features = args[args.indexOf('-O') + 1]?.split(',') ?? [];
+      assert.equal(features[0], 'none');
+      assert.includeMembers(features, ['extent', 'has_journal', 'metadata_csum']);
+      for (const tooNew of ['orphan_file', 'metadata_csum_seed', 'casefold']) assert.notInclude(features, tooNew);
+      assert.equal(args.at(-1), join(machine.root, 'dev/sdb'));
+    });
+
+    it('passes mount flags as one list and leaves quoted commas alone', async () => {
+      const context = 'context="system_u:object_r:container_file_t:s0:c1,c2"';
+      await stage({ volume_capability: mountCapability('noatime', context) });
+      assert.deepEqual(await machine.calls('mount'), [
+        ['-t', 'ext4', '-o', `noatime,${context}`, join(machine.root, 'dev/sdb'), stagingPath(machine)],
+      ]);
+    });
+
+    it('waits for a disk that appears after 20 s, scanning again and again', async () => {
+      await machine.unplug(1);
+      machine.later(20_000, () => machine.plug(1, 'disk1'));
+      await stage();
+      assert.isAtLeast(machine.monotonicMs(), 20_000);
+      assert.isBelow(machine.monotonicMs(), 25_000);
+    });
+
+    it('gives up with UNAVAILABLE when none appears within 30 s, and leaves no record', async () => {
+      await machine.unplug(1);
+      assert.match(await failureOf(stage()), /^UNAVAILABLE: no disk appeared in SCSI slot 1 after 30 s/);
+      assert.deepEqual(await machine.records(), []);
+    });
+
+    it('rescans a disk that shows 0 bytes at first', async () => {
+      await machine.change('disk1', { size: '0' });
+      machine.later(2_000, () => machine.change('disk1', { size: String(DISK_BYTES) }));
+      await stage();
+      assert.lengthOf(await machine.mounts(), 1);
+    });
+
+    it('stops waiting when the caller gives up', async () => {
+      await machine.unplug(1);
+      const caller = new AbortController();
+      machine.later(5_000, async () => caller.abort(new Error('gave up')));
+      const staging = node.NodeStageVolume(stageRequest(machine), caller.signal);
+      assert.match(await failureOf(staging), /gave up/);
+      assert.isBelow(machine.monotonicMs(), 6_000);
+    });
+
+    it('is formatted by the same proof when the Go driver attached it, with a UUID that claims nothing', async () => {
+      await stage({ context: { devicePath: 'SCSI (0:1)' } });
+      const uuid = (await machine.trait('disk1', 'uuid')) ?? '';
+      assert.match(uuid, /^[\da-f]{8}-[\da-f]{4}-4/);
+      assert.notMatch(uuid, /^6e696663/);
+      assert.lengthOf(await machine.mounts(), 1);
+    });
+
+    it('accepts paths with blanks and letters of any script', async () => {
+      const path = join(machine.home, 'kube let/ボリューム/mount');
+      await stage({ staging_target_path: path });
+      await stage({ staging_target_path: path });
+      assert.deepEqual(await machine.mounts(), ['8:32 kube let/ボリューム/mount rw']);
+    });
+  });
+
+  describe('never formats', () => {
+    it('a disk with data but no signature that is known', async () => {
+      await machine.change('disk1', { 'noise-head': '' });
+      assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*not empty/);
+      await untouched();
+    });
+
+    it('a disk whose start is empty and whose end is not', async () => {
+      await machine.change('disk1', { 'noise-tail': '' });
+      assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*not empty/);
+      await untouched();
+    });
+
+    it('a disk that is not read to the last byte', async () => {
+      await machine.change('disk1', { 'short-read': '' });
+      assert.match(await failureOf(stage()), /of 4194304 bytes were read/);
+      await untouched();
+    });
+
+    it('a disk with contradicting signatures (blkid exit 8)', async () => {
+      await machine.change('disk1', { ambivalent: '' });
+      assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*contradict/);
+      await untouched();
+    });
+
+    it('a disk with a partition table', async () => {
+      await machine.change('disk1', { table: 'gpt' });
+      assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*partition table \(gpt\)/);
+      await untouched();
+    });
+
+    it('a disk with another file system', async () => {
+      await machine.change('disk1', { type: 'xfs' });
+      assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*holds xfs, not ext4/);
+      await untouched();
+    });
+
+    it('an empty disk of another size than was attached', async () => {
+      await machine.change('disk1', { size: String(2 * DISK_BYTES) });
+      assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*200000000000 bytes, not 100 GB/);
+      await untouched();
+    });
+
+    it('for a read-only mount', async () => {
+      const flags = mountCapability('noatime,ro');
+      assert.match(await failureOf(stage({ volume_capability: flags })), /^FAILED_PRECONDITION: .*read-only/);
+      await untouched();
+    });
+
+    it('a disk that can no longer be read', async () => {
+      await machine.change('disk1', { dead: '' });
+      await failureOf(stage());
+      await untouched();
+    });
+  });
+
+  describe('of the right disk only', () => {
+    const formatted = { type: 'ext4', uuid: UUID, blocks: String(Math.floor(DISK_BYTES / 4096)) };
+
+    it('replaces a ghost in the slot, and uses the disk that is really there', async () => {
+      await machine.addDisk('old', DISK_BYTES);
+      await machine.plug(1, 'old');
+      await machine.discover(1);
+      await machine.unplug(1);
+      await machine.plug(1, 'disk1');
+      await stage();
+      assert.equal(await machine.trait('disk1', 'uuid'), UUID);
+      assert.deepEqual(machine.devices(), { 1: 'sdb' });
+    });
+
+    it('refuses a disk that is too small', async () => {
+      await machine.change('disk1', { size: '99999999488' });
+      assert.match(
+        await failureOf(stage()),
+        /^FAILED_PRECONDITION: .*99999999488 bytes, the volume at least 100000000000/,
+      );
+      await untouched();
+    });
+
+    it('refuses a disk that does not work', async () => {
+      await machine.change('disk1', { state: 'offline' });
+      assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*SCSI state is offline/);
+      await untouched();
+    });
+
+    it('refuses a disk without a device node, naming what the node server needs', async () => {
+      await machine.change('disk1', { 'no-node': '' });
+      assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*needs the host's \/dev/);
+      await untouched();
+    });
+
+    it('refuses a device node that is not the size of the disk', async () => {
+      await machine.change('disk1', { 'node-size': '200000000000' });
+      assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*200000000000 bytes, sysfs says 100000000000/);
+      await untouched();
+    });
+
+    it('refuses a file system of ours that belongs to another disk', async () => {
+      await machine.change('disk1', { ...formatted, uuid: fileSystemUuid('vol-unique2') });
+      assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*belongs to another disk/);
+      assert.deepEqual(await machine.calls('mount'), []);
+      assert.equal(await machine.trait('disk1', 'uuid'), fileSystemUuid('vol-unique2'));
+    });
+
+    it("mounts the Go driver's file system, and says that it is not ours", async () => {
+      await machine.change('disk1', { ...formatted, uuid: 'b5c2ad9b-7b1b-4a9e-8b0b-0123456789ab' });
+      await stage();
+      assert.lengthOf(await machine.mounts(), 1);
+      assert.deepEqual(await machine.calls('mkfs.ext4'), []);
+      assert.include(machine.logger.lines, 'The file system was not made by this driver');
+    });
+
+    it('refuses a disk in the slot that is mounted, and leaves it there', async () => {
+      const name = await machine.discover(1);
+      await machine.addMountRow('40 1 8:32 / /data rw - ext4 /dev/sdb rw');
+      assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*sdb in SCSI slot 1 is in use: mounted at \/data/);
+      assert.deepEqual(machine.devices(), { 1: name });
+      await untouched();
+    });
+
+    it('refuses a disk in the slot with a mounted partition', async () => {
+      const name = await machine.discover(1);
+      await mkdir(machine.attributePath(name, 'sdb1'));
+      await writeFile(machine.attributePath(name, 'sdb1/partition'), '1\n');
+      await writeFile(machine.attributePath(name, 'sdb1/dev'), '8:33\n');
+      await machine.addMountRow('40 1 8:33 / /data rw - ext4 /dev/sdb1 rw');
+      assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*in use/);
+      assert.deepEqual(machine.devices(), { 1: name });
+    });
+
+    it('refuses a disk in the slot that something is built on', async () => {
+      const name = await machine.discover(1);
+      await writeFile(machine.attributePath(name, 'holders/dm-0'), '');
+      assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*held by dm-0/);
+      assert.deepEqual(machine.devices(), { 1: name });
+    });
+
+    it('refuses a slot in which another volume is staged, even when that is not mounted any more', async () => {
+      await stage();
+      await machine.addDisk('disk2', DISK_BYTES);
+      await writeFile(join(machine.root, 'proc/self/mountinfo'), '22 1 8:1 / / rw - ext4 /dev/sda1 rw\n');
+      assert.match(await failureOf(stage({ volume_id: 'vol2' })), /^FAILED_PRECONDITION: .*slot 1 holds volume vol1/);
+      assert.deepEqual(machine.devices(), { 1: 'sdb' });
+    });
+
+    it('ignores what was staged there before a reboot', async () => {
+      const boot = join(machine.root, 'proc/sys/kernel/random');
+      await mkdir(boot, { recursive: true });
+      await writeFile(join(boot, 'boot_id'), 'first\n');
+      await stage();
+      await writeFile(join(boot, 'boot_id'), 'second\n');
+      await writeFile(join(machine.root, 'proc/self/mountinfo'), '22 1 8:1 / / rw - ext4 /dev/sda1 rw\n');
+      await machine.addDisk('disk2', DISK_BYTES);
+      await machine.unplug(1);
+      await machine.plug(1, 'disk2');
+      await stage({ volume_id: 'vol2', context: { devicePath: 'SCSI (0:1)', volumeUniqueId: 'u2', sizeGB: '100' } });
+      assert.equal(await machine.trait('disk2', 'uuid'), fileSystemUuid('u2'));
+    });
+
+    it('takes the controller that has the system disk, whatever its number and whoever else is there', async () => {
+      await machine.addController(1, 'vmw_pvscsi', 'sys/devices/pci0000:00/0000:00:15.0/0000:02:00.0');
+      await stage();
+      assert.deepEqual(machine.devices(), { 1: 'sdb' });
+    });
+  });
+
+  describe('of a disk that has a file system', () => {
+    beforeEach(async () => {
+      const blocks = String(Math.floor(DISK_BYTES / 4096));
+      await machine.change('disk1', { type: 'ext4', uuid: UUID, blocks });
+    });
+
+    it('checks it before a writable mount', async () => {
+      await stage();
+      assert.deepEqual(await machine.calls('e2fsck'), [['-p', join(machine.root, 'dev/sdb')]]);
+      assert.deepEqual(await machine.calls('resize2fs'), []);
+    });
+
+    it('neither checks nor grows it for a read-only mount', async () => {
+      await machine.change('disk1', { blocks: '1000' });
+      await stage({ volume_capability: mountCapability('ro') });
+      assert.deepEqual(await machine.calls('e2fsck'), []);
+      assert.deepEqual(await machine.mounts(), ['8:32 kubelet/plugins/kubernetes.io/csi/vol1/globalmount ro']);
+    });
+
+    it('refuses it when e2fsck leaves errors, with the words of e2fsck', async () => {
+      await machine.change('disk1', { 'fsck-exit': '4' });
+      assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*UNEXPECTED INCONSISTENCY/s);
+      assert.deepEqual(await machine.calls('mount'), []);
+      assert.deepEqual(await machine.records(), []);
+    });
+
+    it('mounts it when e2fsck has repaired it, or could not run', async () => {
+      for (const exitCode of ['1', '8']) {
+        await machine.change('disk1', { 'fsck-exit': exitCode });
+        await stage();
+        await node.NodeUnstageVolume({ volume_id: 'vol1', staging_target_path: stagingPath(machine) }, patient);
+      }
+      assert.lengthOf(await machine.calls('mount'), 2);
+    });
+
+    it('grows it to its disk before the mount, after a full check', async () => {
+      await machine.change('disk1', { size: String(2 * DISK_BYTES), 'resize-refused': '' });
+      await stage();
+      assert.deepEqual((await machine.calls('e2fsck')).at(-1)?.slice(0, 2), ['-f', '-p']);
+      assert.equal(await machine.trait('disk1', 'blocks'), String((2 * DISK_BYTES) / 4096));
+    });
+
+    it('refuses it when it is larger than its disk', async () => {
+      await machine.change('disk1', { blocks: String((2 * DISK_BYTES) / 4096) });
+      assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*larger than its/);
+      assert.deepEqual(await machine.calls('mount'), []);
+    });
+
+    it('leaves no record when the mount fails, so that the slot is free for others', async () => {
+      await machine.change('disk1', { 'mount-fails': '' });
+      assert.match(await failureOf(stage()), /bad option/);
+      assert.deepEqual(await machine.records(), []);
+    });
+  });
+
+  describe('repeated', () => {
+    it('does nothing more', async () => {
+      await stage();
+      await stage();
+      assert.lengthOf(await machine.mounts(), 1);
+      assert.lengthOf(await machine.calls('mount'), 1);
+      assert.lengthOf(await machine.calls('mkfs.ext4'), 1);
+    });
+
+    it('is ALREADY_EXISTS with other mount flags', async () => {
+      await stage();
+      const flags = mountCapability('noatime');
+      assert.match(await failureOf(stage({ volume_capability: flags })), /^ALREADY_EXISTS/);
+    });
+
+    it('makes a record for a volume that the Go driver has staged', async () => {
+      await machine.discover(1);
+      await machine.addMountRow(`40 1 8:32 / ${stagingPath(machine)} rw - ext4 /dev/sdb rw`);
+      await mkdir(stagingPath(machine), { recursive: true });
+      await stage({ context: { devicePath: 'SCSI(0:1)' } });
+      assert.deepEqual(await machine.records(), ['vol1']);
+      assert.lengthOf(await machine.mounts(), 1);
+      assert.deepEqual(machine.devices(), { 1: 'sdb' });
+    });
+
+    it('refuses when the mounted disk was detached under it and the slot has another', async () => {
+      await stage();
+      await machine.addDisk('disk2', DISK_BYTES);
+      await machine.plug(2, 'disk2');
+      const elsewhere = { devicePath: 'SCSI (0:2)', volumeUniqueId: 'vol-unique1', sizeGB: '100' };
+      assert.match(await failureOf(stage({ context: elsewhere })), /^FAILED_PRECONDITION: .*detached while in use/);
+    });
+
+    it('is refused while the device that is mounted does not work', async () => {
+      await stage();
+      await writeFile(join(machine.root, 'sys/class/scsi_device/2:0:1:0/device/state'), 'offline\n');
+      assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*SCSI state is offline/);
+    });
+  });
+
+  describe('after an mkfs that did not end', () => {
+    it('formats again, since the record says that it was ours', async () => {
+      await machine.change('disk1', { 'mkfs-dies': '' });
+      assert.match(await failureOf(stage()), /mkfs\.ext4/);
+      await machine.change('disk1', { 'mkfs-dies': undefined });
+      node = await machine.nodeServer();
+      await stage();
+      assert.lengthOf(await machine.mounts(), 1);
+      assert.equal(await machine.trait('disk1', 'uuid'), UUID);
+    });
+
+    it('does not format a disk of another unique id, or one in another slot', async () => {
+      await machine.change('disk1', { 'mkfs-fails': '' });
+      assert.match(await failureOf(stage()), /Input\/output error/);
+      await machine.change('disk1', { 'mkfs-fails': undefined });
+      const other = { devicePath: 'SCSI (0:1)', volumeUniqueId: 'vol-unique2', sizeGB: '100' };
+      assert.match(await failureOf(stage({ context: other })), /^FAILED_PRECONDITION: .*not empty/);
+      await machine.plug(2, 'disk1');
+      const moved = { devicePath: 'SCSI (0:2)', volumeUniqueId: 'vol-unique1', sizeGB: '100' };
+      assert.match(await failureOf(stage({ context: moved })), /^FAILED_PRECONDITION: .*not empty/);
+      assert.lengthOf(await machine.calls('mkfs.ext4'), 1);
+    });
+
+    it('does not keep the slot from other volumes', async () => {
+      await machine.change('disk1', { 'mkfs-fails': '' });
+      await failureOf(stage());
+      await machine.unplug(1);
+      await machine.addDisk('disk2', DISK_BYTES);
+      await machine.plug(1, 'disk2');
+      await stage({ volume_id: 'vol2', context: { devicePath: 'SCSI (0:1)', volumeUniqueId: 'u2', sizeGB: '100' } });
+      assert.equal(await machine.trait('disk2', 'uuid'), fileSystemUuid('u2'));
+    });
+
+    it('never formats a file system that is recognised, whatever the record says', async () => {
+      await machine.change('disk1', { 'mkfs-fails': '' });
+      await failureOf(stage());
+      // Meanwhile another node has formatted and used the disk.
+      const blocks = String(Math.floor(DISK_BYTES / 4096));
+      await machine.change('disk1', { type: 'ext4', uuid: UUID, blocks, 'fsck-exit': '4', 'mkfs-fails': undefined });
+      assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*e2fsck/);
+      assert.lengthOf(await machine.calls('mkfs.ext4'), 1);
+    });
+
+    it('waits for the mkfs of a driver that has died', async () => {
+      await machine.change('disk1', { 'mkfs-fails': '' });
+      await failureOf(stage());
+      await machine.change('disk1', { 'mkfs-fails': undefined });
+      const number = await readFile(machine.attributePath('sdb', 'dev'), 'utf8');
+      const lock = join(machine.stateDir, 'vol1.lock');
+      const tool = spawn('flock', [lock, 'cat'], { stdio: ['pipe', 'pipe', 'ignore'] });
+      tool.stdin.write('locked\n');
+      await once(tool.stdout, 'data');
+      node = await machine.nodeServer();
+      assert.match(await failureOf(stage()), /^ABORTED: an earlier mkfs/);
+      assert.equal(await readFile(machine.attributePath('sdb', 'dev'), 'utf8'), number, 'the device was deleted');
+      tool.stdin.end();
+      await once(tool, 'close');
+      await stage();
+      assert.lengthOf(await machine.mounts(), 1);
+    });
+
+    it('answers a caller that gives up, lets mkfs end, and refuses others until then', async () => {
+      const gate = join(machine.home, 'disks/disk1/mkfs-waits');
+      await promisify(execFile)('mkfifo', [gate]);
+      const caller = new AbortController();
+      const staging = node.NodeStageVolume(stageRequest(machine), caller.signal);
+      while ((await machine.calls('mkfs.ext4')).length === 0) await new Promise(setImmediate);
+      caller.abort(new Error('gave up'));
+      assert.match(await failureOf(staging), /gave up/);
+      assert.match(await failureOf(stage()), /^ABORTED/);
+      await writeFile(gate, 'go\n');
+      while ((await failureOf(stage())).startsWith('ABORTED')) await new Promise(setImmediate);
+      assert.lengthOf(await machine.calls('mkfs.ext4'), 1);
+      assert.lengthOf(await machine.mounts(), 1);
+    });
+  });
+
+  it('keeps a record that says which disk is staged, and where', async () => {
+    await stage();
+    const record = JSON.parse(await readFile(join(machine.stateDir, 'vol1.json'), 'utf8')) as StageRecord;
+    assert.deepInclude(record, { slot: 1, device: 'sdb', number: '8:32', volumeUniqueId: 'vol-unique1', sizeGB: 100 });
+    assert.isFalse(record.formatting);
+  });
+
+  it('refuses two volumes that are staged in one slot at the same time', async () => {
+    const outcomes = await Promise.all([failureOf(stage()), failureOf(stage({ volume_id: 'vol2' }))]);
+    assert.match(outcomes.join('\n'), /ABORTED: another operation on volume in SCSI slot 1/);
+    assert.lengthOf(await machine.mounts(), 1);
+  });
+
+  describe('refuses with INVALID_ARGUMENT', () => {
+    const requests: Record<string, Parameters<typeof stageRequest>[1]> = {
+      'no volume_id': { volume_id: '' },
+      'a volume_id that is a path': { volume_id: '../vol1' },
+      'no staging path': { staging_target_path: '' },
+      'a relative staging path': { staging_target_path: 'globalmount' },
+      'no capability': { volume_capability: null },
+      'a block volume': {
+        volume_capability: { block: {}, access_mode: { mode: 'SINGLE_NODE_WRITER' }, access_type: 'block' },
+      },
+      'a file system that is not built': {
+        volume_capability: { ...mountCapability(), mount: { fs_type: 'xfs', mount_flags: [], volume_mount_group: '' } },
+      },
+      'several writers': {
+        volume_capability: { ...mountCapability(), access_mode: { mode: 'MULTI_NODE_MULTI_WRITER' } },
+      },
+      'no devicePath': { context: { device: '/dev/mock' } },
+      'the system disk': { context: { devicePath: 'SCSI (0:0)' } },
+      'another controller': { context: { devicePath: 'SCSI (1:1)' } },
+      'a size that is none': { context: { devicePath: 'SCSI (0:1)', sizeGB: '1e2' } },
+    };
+    for (const [what, request] of Object.entries(requests)) {
+      it(what, async () => {
+        assert.match(await failureOf(stage(request)), /^INVALID_ARGUMENT: /);
+        await untouched();
+      });
+    }
+  });
+
+  it('does not take the staged disk from a published volume', async () => {
+    await stage();
+    await node.NodePublishVolume(publishRequest(machine), patient);
+    // Somebody unmounted the staging path by hand; the pod still writes.
+    await promisify(execFile)('umount', [stagingPath(machine)]);
+    assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*in use: mounted at .*pod1/);
+    assert.deepEqual(machine.devices(), { 1: 'sdb' });
+  });
+});
+
+describe('planStage', () => {
+  const disk = { slot: 1, name: 'sdb', number: '8:16', node: '/dev/sdb', scsiFolder: '', blockFolder: '' };
+  const mount = { device: '8:16', root: '/', point: '/s', readOnly: false, fileSystem: 'ext4', source: '/dev/sdb' };
+  const wish: StageWish = { volumeId: 'v', path: '/s', slot: 1, mountFlags: [], volumeUniqueId: 'u', sizeGB: 100 };
+  const record: StageRecord = {
+    volumeId: 'v',
+    slot: 1,
+    device: 'sdb',
+    number: '8:16',
+    bootId: '',
+    volumeUniqueId: 'u',
+    sizeGB: 100,
+    mountFlags: [],
+    formatting: false,
+    unfinishedReadOnly: [],
+  };
+  const views = fc.record({
+    mounted: fc.constantFrom(undefined, mount, { ...mount, device: '8:32' }),
+    disk: fc.constantFrom(undefined, disk),
+    fault: fc.constantFrom(undefined, 'dead'),
+    uses: fc.constantFrom<readonly string[]>([], ['mounted at /x']),
+    record: fc.constantFrom(undefined, record, { ...record, volumeUniqueId: 'w' }, { ...record, number: '8:48' }),
+    claim: fc.constantFrom(undefined, { ...record, volumeId: 'w' }),
+  });
+
+  it('forgets a device only when nothing is at the path, nobody uses it and no other volume is staged on it', () => {
+    fc.assert(
+      fc.property(views, (view: StageView) => {
+        const plan = planStage(wish, view);
+        if (plan.do !== 'bring-up') return;
+        assert.isUndefined(view.mounted);
+        assert.isUndefined(view.claim);
+        if (plan.forget !== undefined) assert.isEmpty(view.uses);
+      }),
+    );
+  });
+
+  it('calls staged only what is mounted from the disk in the slot', () => {
+    fc.assert(
+      fc.property(views, (view: StageView) => {
+        const plan = planStage(wish, view);
+        if (plan.do === 'nothing' || plan.do === 'adopt') {
+          assert.equal(view.mounted?.device, view.disk?.number);
+          assert.isUndefined(view.fault);
+        }
+      }),
+    );
+  });
+
+  it('refuses a path at which this volume was staged from a disk of another unique id', () => {
+    const view = { mounted: mount, disk, fault: undefined, uses: [], record, claim: undefined };
+    const plan = planStage({ ...wish, volumeUniqueId: 'w' }, view);
+    assert.deepInclude(plan, { do: 'refuse', code: status.FAILED_PRECONDITION });
+  });
+});

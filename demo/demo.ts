@@ -188,7 +188,7 @@ async function startDaemons(
 async function connect(kubeconfig: string): Promise<KubeClient> {
   const connection = await loadConnection({ kubeconfig, env: {} });
   const logger = createLogger({ format: 'text', verbosity: 0, secrets: () => [] });
-  return new KubeClient(connection, { userAgent: 'demo', qps: 1000, burst: 1000, logger });
+  return new KubeClient(connection, { userAgent: 'demo', qps: 1000, burst: 1000, logger, clock: systemClock });
 }
 
 async function getJson<T>(url: URL): Promise<T> {

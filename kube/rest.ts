@@ -3,7 +3,7 @@ import { Agent as HttpsAgent, type RequestOptions } from 'node:https';
 import type { ClusterConnection } from './config.ts';
 import { isConnectionFault, KubeConnectionError, KubeError } from './errors.ts';
 import { jsonLines } from './json-lines.ts';
-import { systemClock, type Clock, type Logger } from './surroundings.ts';
+import type { Clock, Logger } from './surroundings.ts';
 import { TokenBucket } from './token-bucket.ts';
 import { destroyOnAbort, readText, send, untilQuiet, within } from './transport.ts';
 import type { KubeObject, Status, WatchEvent } from './types.ts';
@@ -35,7 +35,7 @@ export type Query = Readonly<Record<string, string | number | boolean | undefine
 export interface KubeClientOptions {
   readonly userAgent: string;
   readonly logger: Logger;
-  readonly clock?: Clock;
+  readonly clock: Clock;
   /** Requests a second, in the long run. Default: 20 (`--kube-api-qps`). */
   readonly qps?: number;
   /** Requests at once after a quiet time. Default: 30 (`--kube-api-burst`). */
@@ -89,7 +89,7 @@ export class KubeClient {
     this.#connection = connection;
     this.#userAgent = options.userAgent;
     this.#logger = options.logger;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = options.clock;
     this.#bucket = new TokenBucket({ perSecond: options.qps ?? 20, burst: options.burst ?? 30, clock: this.#clock });
     this.#requestTimeoutMs = options.requestTimeoutMs ?? 60_000;
     this.#watchQuietMs = options.watchQuietMs ?? 150_000;

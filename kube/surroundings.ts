@@ -1,5 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-
 /** Where this folder's code writes what happened; any structured logger fits. */
 export interface Logger {
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
@@ -21,13 +19,3 @@ export interface Clock {
    */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
 }
-
-/** The machine's own clock. */
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  sleep: (delayMs, signal) =>
-    sleep(delayMs, undefined, signal === undefined ? {} : { signal }).catch((error: unknown) => {
-      throw signal?.aborted ? signal.reason : error;
-    }),
-};

@@ -2,7 +2,7 @@ import { L4LoadBalancers } from './l4-load-balancers.ts';
 import { Limiter } from './limiter.ts';
 import { Servers } from './servers.ts';
 import type { Credentials } from './sign.ts';
-import { systemClock, type Clock, type Logger, type RequestMetrics } from './surroundings.ts';
+import type { Clock, Logger, RequestMetrics } from './surroundings.ts';
 import { Transport, type Reachability } from './transport.ts';
 import { Volumes } from './volumes.ts';
 import { Wire } from './wire.ts';
@@ -16,8 +16,7 @@ export interface NifcloudOptions {
   readonly endpoint?: string | undefined;
   readonly userAgent: string;
   readonly logger: Logger;
-  /** @default the machine's clock */
-  readonly clock?: Clock;
+  readonly clock: Clock;
   /** For jitter, 0 ≤ x < 1. @default Math.random */
   readonly random?: () => number;
   readonly metrics?: RequestMetrics;
@@ -51,7 +50,7 @@ export class Nifcloud {
 
   /** @throws TypeError when region or endpoint make no URL */
   constructor(options: NifcloudOptions) {
-    const { region, logger, clock = systemClock, random = Math.random, qps = 20, burst = 40 } = options;
+    const { region, logger, clock, random = Math.random, qps = 20, burst = 40 } = options;
     this.region = region;
     const wire = new Wire({
       url: apiUrl(region, options.endpoint),

@@ -1,5 +1,3 @@
-import { setTimeout as timer } from 'node:timers/promises';
-
 /** What this folder needs of its surroundings. Structural, so that it imports nothing of the programs that use it. */
 
 /** Receives constant messages with everything that varies as fields. */
@@ -25,17 +23,3 @@ export interface Clock {
 export interface RequestMetrics {
   observe(action: string, tookSeconds: number, outcome: 'ok' | 'error' | 'throttled'): void;
 }
-
-/** The machine's own clock. */
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  async sleep(delayMs, signal) {
-    try {
-      await timer(delayMs, undefined, signal === undefined ? {} : { signal });
-    } catch (error) {
-      signal?.throwIfAborted(); // Node rejects with an AbortError of its own that wraps the reason
-      throw error;
-    }
-  },
-};

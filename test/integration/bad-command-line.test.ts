@@ -61,6 +61,18 @@ const CASES: readonly Case[] = [
   },
   { program: CSI, args: ['--mode=both'], says: /--mode=both is not allowed: it takes one of all, controller, node/ },
   { program: CSI, args: ['--mode=controller'], says: /environment variable NIFCLOUD_REGION is not set/ },
+  {
+    program: CSI,
+    args: ['--mode=controller'],
+    env: { ...CLOUD, NIFCLOUD_ENDPOINT: 'nowhere' },
+    says: /NIFCLOUD_ENDPOINT.*nowhere/,
+  },
+  {
+    program: CSI,
+    args: ['--mode=controller', '--kubeconfig=/nonexistent'],
+    env: CLOUD,
+    says: /kubeconfig \/nonexistent cannot be used/,
+  },
   { program: CSI, args: ['--mode=node'], says: /environment variable NODE_NAME is not set/ },
   {
     program: CSI,

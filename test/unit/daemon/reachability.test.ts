@@ -31,13 +31,7 @@ describe('a cloud that cannot be used', () => {
   });
 
   function watch(): void {
-    const nothing = (): void => {};
-    const logger = {
-      info: nothing,
-      warn: nothing,
-      debug: nothing,
-      error: (_: string, error: unknown) => logged.push(error),
-    };
+    const logger = { info() {}, warn() {}, debug() {}, error: (_: string, error: unknown) => logged.push(error) };
     watching = watchCloud(cloud, cloud.ask, { clock, logger }, stop.signal);
   }
 

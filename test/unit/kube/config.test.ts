@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { selfSignedCertificate } from '../../../daemon/certificate.ts';
+import { systemClock } from '../../../daemon/clock.ts';
 import { KubeConfigError, loadConnection, type ConnectionOptions } from '../../../kube/config.ts';
 import { KubeConnectionError } from '../../../kube/errors.ts';
 import { KubeClient } from '../../../kube/rest.ts';
@@ -22,7 +23,7 @@ const refusal = async (options: ConnectionOptions): Promise<string> => {
 
 async function newClient(path: string, master = ''): Promise<KubeClient> {
   const connection = await loadConnection({ kubeconfig: path, master, env: {} });
-  return new KubeClient(connection, { userAgent: 'test', logger });
+  return new KubeClient(connection, { userAgent: 'test', logger, clock: systemClock });
 }
 
 describe('loadConnection', () => {
@@ -79,7 +80,7 @@ describe('loadConnection', () => {
         await put('ca.crt', before!.cert);
         const local = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: new URL(api.url).port };
         const connection = await loadConnection({ env: local, serviceAccountFolder: folder });
-        const client = new KubeClient(connection, { userAgent: 'test', logger });
+        const client = new KubeClient(connection, { userAgent: 'test', logger, clock: systemClock });
         await client.get('/p', { signal });
 
         api.showCertificate(after!);

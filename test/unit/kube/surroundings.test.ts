@@ -1,8 +1,7 @@
 import { expect } from 'chai';
 import type { Clock as DaemonClock } from '../../../daemon/clock.ts';
 import type { Logger as DaemonLogger } from '../../../daemon/logger.ts';
-import { systemClock, type Clock, type Logger } from '../../../kube/surroundings.ts';
-import { failure } from './api-server.ts';
+import type { Clock, Logger } from '../../../kube/surroundings.ts';
 
 // The daemon's clock and logger fit without a cast, and the other way round: checked by the compiler.
 type Same<A, B> = A extends B ? (B extends A ? true : false) : false;
@@ -11,14 +10,5 @@ const same: readonly [Same<Clock, DaemonClock>, Same<Logger, DaemonLogger>] = [t
 describe('surroundings', () => {
   it('are the ones that daemons have', () => {
     expect(same).to.deep.equal([true, true]);
-  });
-
-  it('a sleep ends with the reason of an abort', async () => {
-    const abort = new AbortController();
-    const sleeping = failure(systemClock.sleep(60_000, abort.signal));
-    const reason = new Error('enough');
-    abort.abort(reason);
-    expect(await sleeping).to.equal(reason);
-    await systemClock.sleep(0);
   });
 });

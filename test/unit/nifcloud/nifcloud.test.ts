@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { systemClock } from '../../../daemon/clock.ts';
 import { Nifcloud, type NifcloudOptions } from '../../../nifcloud/nifcloud.ts';
 import { accept, refuse, startCloudServer, type Received } from './cloud-server.ts';
 import { errorOf } from './recorded-api.ts';
@@ -10,6 +11,7 @@ function newCloud(options: Partial<NifcloudOptions>): Nifcloud {
     region: 'jp-east-1',
     credentials: () => ({ accessKeyId: 'KEY', secretAccessKey: 'secret' }),
     userAgent: 'test/1',
+    clock: systemClock,
     logger: { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} },
     ...options,
   });

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { isThrottled, type NifcloudError } from '../../../nifcloud/errors.ts';
 import { Limiter } from '../../../nifcloud/limiter.ts';
-import { systemClock, type Clock, type Logger } from '../../../nifcloud/surroundings.ts';
+import { systemClock } from '../../../daemon/clock.ts';
+import type { Clock, Logger } from '../../../nifcloud/surroundings.ts';
 import { Transport } from '../../../nifcloud/transport.ts';
 import { Wire } from '../../../nifcloud/wire.ts';
 import { FakeClock } from '../../fake-clock.ts';

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { expect } from 'chai';
 import { NifcloudError, type Outcome } from '../../../nifcloud/errors.ts';
-import { systemClock } from '../../../nifcloud/surroundings.ts';
+import { systemClock } from '../../../daemon/clock.ts';
 import { Wire, type WireOptions } from '../../../nifcloud/wire.ts';
 import type { XmlElement } from '../../../nifcloud/xml.ts';
 import { FakeClock } from '../../fake-clock.ts';

@@ -1,0 +1,213 @@
+import type { Registry } from 'prom-client';
+import { systemClock } from '../daemon/clock.ts';
+import { requiredEnvironment } from '../daemon/environment.ts';
+import { UsageError } from '../daemon/flags.ts';
+import { createLogger, describeError } from '../daemon/logger.ts';
+import type { Logger } from '../daemon/logger.ts';
+import { cloudCheck, watchCloud } from '../daemon/reachability.ts';
+import type { KubeClient } from '../kube/rest.ts';
+import type { Nifcloud } from '../nifcloud/nifcloud.ts';
+import { DRIVER_NAME, DRIVER_VERSION } from './names.ts';
+import { PROGRAM } from './options.ts';
+import type { Options } from './options.ts';
+import type { Handlers } from './server.ts';
+import { VolumeLocks } from './volume-locks.ts';
+import { zoneFrom, zoneOfNode } from './zone.ts';
+import type { LabelledNode, ZoneSource } from './zone.ts';
+
+const USER_AGENT = `${PROGRAM}/${DRIVER_VERSION}`;
+
+/**
+ * Builds the services of one process from its options and environment, sharing what they share.
+ *
+ * Cloud client, Kubernetes client and metrics are reached by dynamic import when they are first needed: a node server that is told
+ * its zone loads none of them.
+ */
+export class Driver {
+  readonly logger: Logger;
+  readonly #options: Options;
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #signal: AbortSignal;
+  #cloud: Nifcloud | undefined;
+  #kube: Promise<KubeClient | undefined> | undefined;
+  #registry: Promise<Registry> | undefined;
+
+  constructor(options: Options, env: NodeJS.ProcessEnv, signal: AbortSignal) {
+    this.#options = options;
+    this.#env = env;
+    this.#signal = signal;
+    this.logger = this.#newLogger(options.v);
+  }
+
+  async controller(): Promise<Handlers> {
+    const { logger } = this;
+    const clock = systemClock;
+    const [{ createControllerService }, { Disks }, { Cluster }, { createNotices }, { EventRecorder }, { Counter }] =
+      await Promise.all([
+        import('./controller/controller.ts'),
+        import('./disks/disks.ts'),
+        import('./disks/cluster.ts'),
+        import('./notices.ts'),
+        import('../kube/events.ts'),
+        import('prom-client'),
+      ]);
+    const cloud = await usable('NIFCLOUD_REGION or NIFCLOUD_ENDPOINT', this.#connectCloud());
+    void watchCloud(cloud, (until) => cloud.servers.list(until), { logger, clock }, this.#signal);
+    const kube = await usable('Kubernetes API', this.#connectKube());
+    if (kube === undefined) {
+      logger.warn('No Kubernetes API is configured: any running server of a zone may hold a disk while it is created');
+    }
+    const recorder =
+      kube && new EventRecorder({ client: kube, component: DRIVER_NAME, logger, clock, signal: this.#signal });
+    const cluster = kube && new Cluster(kube, clock);
+    const disks = new Disks({ cloud, cluster, notices: createNotices(logger, recorder), clock, logger });
+    const forcedDetaches = new Counter({
+      name: 'nifcloud_csi_forced_detaches_total',
+      help: 'Disks that were detached as ordered while their node still reported them in use',
+      registers: [await this.#metrics()],
+    });
+    return createControllerService({
+      disks,
+      locks: new VolumeLocks(),
+      forcedDetaches,
+      nodeName: this.#env['NODE_NAME'] || undefined,
+    });
+  }
+
+  async node(): Promise<Handlers> {
+    const { createNodeService } = await import('./node/node.ts');
+    const nodeName = requiredEnvironment(this.#env, 'NODE_NAME');
+    const handlers = await createNodeService({
+      nodeName,
+      hostRoot: this.#options['host-root'],
+      stateDir: this.#options['state-dir'],
+      zone: zoneFrom(this.#zoneSources(nodeName)),
+      logger: this.logger,
+      clock: systemClock,
+      locks: new VolumeLocks(),
+    });
+    return { ...handlers };
+  }
+
+  /** /healthz, /readyz and /metrics, if they are asked for. */
+  async serveHealth(): Promise<{ close(): Promise<void> } | undefined> {
+    const address = this.#options['http-endpoint'];
+    if (address === undefined) return undefined;
+    const [, host, port] = /^(.*):(\d+)$/.exec(address) ?? [];
+    if (host === undefined || port === undefined) {
+      throw new UsageError(`--http-endpoint=${address} is not allowed: it takes HOST:PORT or :PORT`);
+    }
+    const { serveHealth } = await import('../daemon/health.ts');
+    const server = await serveHealth({
+      host: host.replace(/^\[(.*)\]$/, '$1'),
+      port: Number(port),
+      healthChecks: [{ name: 'ping', failure: () => undefined }],
+      // What never fails Probe: see `identity`.
+      readyChecks: this.#cloud === undefined ? [] : [cloudCheck(this.#cloud)],
+      registry: await this.#metrics(),
+      openPaths: ['/healthz', '/livez', '/readyz', '/metrics'],
+    });
+    this.logger.info('Serving health and metrics', { host, port: server.port });
+    return server;
+  }
+
+  /** Who may know this node's zone, in the order of docs/reference/csi.md C.1 and E.2. */
+  #zoneSources(nodeName: string): readonly ZoneSource[] {
+    return [
+      { name: 'NIFCLOUD_ZONE', zone: async () => this.#env['NIFCLOUD_ZONE'] },
+      {
+        name: 'the labels of the Node',
+        zone: async (signal) => {
+          const kube = await this.#connectKube();
+          const path = `/api/v1/nodes/${encodeURIComponent(nodeName)}`;
+          return kube && zoneOfNode(await kube.get<LabelledNode>(path, { signal }));
+        },
+      },
+      {
+        name: 'the NIFCLOUD API',
+        zone: async (signal) => {
+          if (!this.#env['NIFCLOUD_ACCESS_KEY_ID']) return undefined;
+          const cloud = await this.#connectCloud();
+          return (await cloud.servers.list(signal)).find(({ name }) => name === nodeName)?.zone;
+        },
+      },
+    ];
+  }
+
+  /** @throws UsageError when the environment does not say how. */
+  async #connectCloud(): Promise<Nifcloud> {
+    if (this.#cloud !== undefined) return this.#cloud;
+    const env = this.#env;
+    const region = requiredEnvironment(env, 'NIFCLOUD_REGION');
+    const [{ Nifcloud }, { cloudRequestMetrics }] = await Promise.all([
+      import('../nifcloud/nifcloud.ts'),
+      import('../daemon/metrics.ts'),
+    ]);
+    this.#cloud ??= new Nifcloud({
+      region,
+      credentials: credentialsFrom(env),
+      endpoint: env['NIFCLOUD_ENDPOINT'],
+      userAgent: USER_AGENT,
+      clock: systemClock,
+      logger: this.#options['nifcloud-sdk-debug-log'] ? this.#newLogger(Infinity) : this.logger,
+      metrics: cloudRequestMetrics(await this.#metrics()),
+      qps: this.#options['cloud-api-qps'],
+      burst: this.#options['cloud-api-burst'],
+    });
+    return this.#cloud;
+  }
+
+  /** `undefined` = no Kubernetes API is configured: neither by flag, nor is this a pod. */
+  #connectKube(): Promise<KubeClient | undefined> {
+    const { kubeconfig, master } = this.#options;
+    const env = this.#env;
+    if (kubeconfig === undefined && master === undefined && !env['KUBERNETES_SERVICE_HOST']) {
+      return Promise.resolve(undefined);
+    }
+    this.#kube ??= (async () => {
+      const [{ loadConnection }, { KubeClient }] = await Promise.all([
+        import('../kube/config.ts'),
+        import('../kube/rest.ts'),
+      ]);
+      const connection = await loadConnection({ kubeconfig, master, env });
+      return new KubeClient(connection, { userAgent: USER_AGENT, logger: this.logger, clock: systemClock });
+    })().catch((error: unknown) => {
+      this.#kube = undefined; // the next to ask tries again
+      throw error;
+    });
+    return this.#kube;
+  }
+
+  #metrics(): Promise<Registry> {
+    this.#registry ??= import('../daemon/metrics.ts').then(({ newRegistry }) => newRegistry());
+    return this.#registry;
+  }
+
+  #newLogger(verbosity: number): Logger {
+    const { 'logging-format': format } = this.#options;
+    return createLogger({ format, verbosity, secrets: () => secretsOf(this.#env) });
+  }
+}
+
+/** What is connected to at the start. @throws UsageError where that is not even tried, because of how the program was started. */
+async function usable<T>(what: string, connection: Promise<T>): Promise<T> {
+  try {
+    return await connection;
+  } catch (error) {
+    throw error instanceof UsageError ? error : new UsageError(`${what}: ${describeError(error)}`, { cause: error });
+  }
+}
+
+/** @throws UsageError when a key is missing, at once rather than at the first request. */
+function credentialsFrom(env: NodeJS.ProcessEnv): () => { accessKeyId: string; secretAccessKey: string } {
+  const read = (): { accessKeyId: string; secretAccessKey: string } => ({
+    accessKeyId: requiredEnvironment(env, 'NIFCLOUD_ACCESS_KEY_ID'),
+    secretAccessKey: requiredEnvironment(env, 'NIFCLOUD_SECRET_ACCESS_KEY'),
+  });
+  read();
+  return read;
+}
+
+function secretsOf(env: NodeJS.ProcessEnv): readonly string[] {
+  return [env['NIFCLOUD_SECRET_ACCESS_KEY'] ?? '', env['NIFCLOUD_ACCESS_KEY_ID'] ?? ''];
+}

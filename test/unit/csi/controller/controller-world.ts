@@ -1,0 +1,162 @@
+import { status } from '@grpc/grpc-js';
+import { expect } from 'chai';
+import { createControllerService } from '../../../../csi/controller/controller.ts';
+import { Cluster } from '../../../../csi/disks/cluster.ts';
+import { Disks } from '../../../../csi/disks/disks.ts';
+import { RpcError } from '../../../../csi/rpc-error.ts';
+import { VolumeLocks } from '../../../../csi/volume-locks.ts';
+import type { Logger } from '../../../../daemon/logger.ts';
+import { FastClock, ModelCloud } from '../disks/model-cloud.ts';
+import { ModelKube } from '../disks/model-kube.ts';
+
+const silent: Logger = { info() {}, warn() {}, error() {}, debug() {} };
+
+export const GIB = 1024 ** 3;
+export const ZONE_KEY = 'topology.additional-storage.csi.nifcloud.com/zone';
+
+/** A mounted ext4 volume for one node, as the provisioner asks for it. */
+export const mount = {
+  access_type: 'mount',
+  mount: { fs_type: 'ext4', mount_flags: [], volume_mount_group: '' },
+  access_mode: { mode: 'SINGLE_NODE_WRITER' },
+};
+
+interface Answers {
+  CreateVolume: {
+    volume: {
+      volume_id: string;
+      capacity_bytes: string;
+      volume_context: Record<string, string>;
+      accessible_topology: { segments: Record<string, string> }[];
+    };
+  };
+  ControllerPublishVolume: { publish_context: Record<string, string> };
+  ControllerExpandVolume: { capacity_bytes: string; node_expansion_required: boolean };
+  ValidateVolumeCapabilities: { confirmed?: object; message?: string };
+  ControllerGetCapabilities: { capabilities: { rpc: { type: string } }[] };
+}
+
+type AnswerOf<Rpc extends string> = Rpc extends keyof Answers ? Answers[Rpc] : object;
+
+/** Three nodes in two zones, a cloud and a Kubernetes, and controller processes that come and go. */
+export class ControllerWorld {
+  readonly clock = new FastClock();
+  readonly cloud = new ModelCloud(this.clock);
+  readonly kube: ModelKube | undefined;
+  readonly notices: { about: string; reason: string; message: string }[] = [];
+  forcedDetaches = 0;
+  readonly #nodeName: string | undefined;
+  #rpcs: ReturnType<typeof createControllerService>;
+
+  constructor(options: { readonly withKube?: boolean; readonly nodeName?: string } = {}) {
+    this.kube = options.withKube === false ? undefined : new ModelKube();
+    this.#nodeName = options.nodeName;
+    for (const [name, zone] of [
+      ['node01', 'east-11'],
+      ['node02', 'east-11'],
+      ['node03', 'east-12'],
+    ] as const) {
+      this.cloud.addServer(name, zone);
+      this.kube?.addNode(name);
+    }
+    this.#rpcs = this.#newProcess();
+    this.clock.nowMs += 3_600_000; // it has been running for an hour
+  }
+
+  /** The process is gone with all it knew; another one starts on the same world. */
+  restart(): void {
+    this.#rpcs = this.#newProcess();
+  }
+
+  async call<Rpc extends string>(
+    rpc: Rpc,
+    request: object,
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<AnswerOf<Rpc>> {
+    const handler = this.#rpcs[rpc];
+    if (handler === undefined) throw new Error(`${rpc} is not served`);
+    return (await handler({ ...DEFAULTS[rpc], ...request } as never, signal)) as AnswerOf<Rpc>;
+  }
+
+  /** The code and text with which a call is refused. */
+  async refusal(rpc: string, request: object, signal?: AbortSignal): Promise<{ code: string; message: string }> {
+    try {
+      await this.call(rpc, request, signal);
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error;
+      return { code: status[error.code], message: error.message };
+    }
+    return expect.fail(`${rpc} was not refused`);
+  }
+
+  /** How many calls of the cloud API `work` makes. */
+  async callsOf(work: () => Promise<unknown>): Promise<readonly string[]> {
+    const before = this.cloud.calls.length;
+    await work();
+    return this.cloud.calls.slice(before);
+  }
+
+  #newProcess(): ReturnType<typeof createControllerService> {
+    const { clock, cloud } = this;
+    return createControllerService({
+      disks: new Disks({
+        cloud,
+        cluster: this.kube && new Cluster(this.kube, clock),
+        notices: {
+          warn: ({ kind, name }, reason, message) => {
+            this.notices.push({ about: `${kind}/${name}`, reason, message });
+          },
+        },
+        clock,
+        logger: silent,
+      }),
+      locks: new VolumeLocks(),
+      forcedDetaches: { inc: () => (this.forcedDetaches += 1) },
+      nodeName: this.#nodeName,
+    });
+  }
+}
+
+/** What proto-loader fills in. */
+const DEFAULTS: Readonly<Record<string, object>> = {
+  CreateVolume: {
+    name: '',
+    capacity_range: null,
+    volume_capabilities: [mount],
+    parameters: {},
+    secrets: {},
+    volume_content_source: null,
+    accessibility_requirements: inZones('east-11'),
+    mutable_parameters: {},
+  },
+  DeleteVolume: { volume_id: '', secrets: {} },
+  ControllerPublishVolume: {
+    volume_id: '',
+    node_id: '',
+    volume_capability: mount,
+    readonly: false,
+    secrets: {},
+    volume_context: {},
+  },
+  ControllerUnpublishVolume: { volume_id: '', node_id: '', secrets: {} },
+  ControllerExpandVolume: { volume_id: '', capacity_range: null, secrets: {}, volume_capability: null },
+  ValidateVolumeCapabilities: {
+    volume_id: '',
+    volume_context: {},
+    volume_capabilities: [mount],
+    parameters: {},
+    secrets: {},
+    mutable_parameters: {},
+  },
+};
+
+/** A topology requirement as the provisioner sends it with `--strict-topology`. */
+export function inZones(...zones: string[]): object {
+  const topologies = zones.map((zone) => ({ segments: { [ZONE_KEY]: zone } }));
+  return { requisite: topologies, preferred: topologies };
+}
+
+/** A capacity range in GiB. */
+export function range(requiredGiB: number, limitGiB = 0): object {
+  return { required_bytes: String(requiredGiB * GIB), limit_bytes: String(limitGiB * GIB) };
+}

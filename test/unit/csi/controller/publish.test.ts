@@ -1,0 +1,290 @@
+import { expect } from 'chai';
+import { Crash, lost, refused } from '../disks/model-cloud.ts';
+import { ControllerWorld, mount } from './controller-world.ts';
+
+const ID = '0c1d2e3f4a5b6c7d8e9fa0b1c2d3e4f5';
+const toNode01 = { volume_id: ID, node_id: 'node01' };
+
+describe('ControllerPublishVolume', () => {
+  it('attaches a free disk and tells the node where to find which disk', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume('other', { on: 'node01' });
+    const { uniqueId } = world.cloud.addVolume(ID, { sizeGB: 200 });
+    const answer = await world.call('ControllerPublishVolume', toNode01);
+    expect(answer).to.deep.equal({
+      publish_context: { devicePath: 'SCSI (0:2)', volumeUniqueId: uniqueId, sizeGB: '200' },
+    });
+    expect(world.cloud.serverOf(ID)).to.equal('node01');
+  });
+
+  it('takes five calls of the cloud; a repeat takes two, changes nothing and answers the same', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID);
+    let first: object | undefined;
+    let again: object | undefined;
+    const calls = await world.callsOf(async () => (first = await world.call('ControllerPublishVolume', toNode01)));
+    expect([...calls].sort()).to.deep.equal([
+      'AttachVolume',
+      'DescribeInstanceAttribute',
+      'DescribeInstances',
+      'DescribeVolumes',
+      'DescribeVolumes',
+    ]);
+    const repeat = await world.callsOf(async () => (again = await world.call('ControllerPublishVolume', toNode01)));
+    expect(repeat).to.deep.equal(['DescribeVolumes', 'DescribeInstanceAttribute']);
+    expect(again).to.deep.equal(first);
+  });
+
+  it('ends attached, wherever the process is killed', async () => {
+    for (let callNumber = 1; callNumber <= 5; callNumber += 1) {
+      for (const moment of ['before', 'after'] as const) {
+        const world = new ControllerWorld();
+        world.cloud.addVolume(ID, { on: 'node02' }); // left over from its birth
+        world.cloud.fault = (_action, when, n) => {
+          if (n === callNumber && when === moment) throw new Crash();
+        };
+        await world.call('ControllerPublishVolume', toNode01).catch(() => undefined);
+        world.cloud.fault = () => undefined;
+        world.restart();
+        await world.call('ControllerPublishVolume', toNode01);
+        expect(world.cloud.serverOf(ID), `${moment} call ${callNumber}`).to.equal('node01');
+      }
+    }
+  });
+
+  it('is finished by the next call when the answer of the cloud is lost', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID);
+    let isLost = false;
+    world.cloud.fault = (action, moment) => {
+      if (action !== 'AttachVolume' || moment !== 'after' || isLost) return;
+      isLost = true;
+      throw lost(action);
+    };
+    expect((await world.refusal('ControllerPublishVolume', toNode01)).code).to.equal('UNAVAILABLE');
+    await world.call('ControllerPublishVolume', toNode01);
+    expect(world.cloud.count('AttachVolume')).to.equal(1);
+  });
+
+  it('never says "not attached" once the cloud has taken the order', async () => {
+    for (const failing of ['DescribeVolumes', 'DescribeInstanceAttribute']) {
+      const world = new ControllerWorld();
+      world.cloud.addVolume(ID);
+      world.cloud.fault = (action) => {
+        if (action === failing && world.cloud.count('AttachVolume') > 0) throw refused(action, 'Client.AuthFailure');
+      };
+      expect((await world.refusal('ControllerPublishVolume', toNode01)).code).to.equal('UNAVAILABLE');
+    }
+  });
+
+  it('gives no slot of another server or another disk', async () => {
+    for (const wrong of [{ serverUniqueId: 'i-newcomer' }, { disks: [] }]) {
+      const world = new ControllerWorld();
+      world.cloud.addVolume(ID, { on: 'node01' });
+      const disks = world.cloud.servers.disks.bind(world.cloud.servers);
+      world.cloud.servers.disks = async (name, signal) => ({ ...(await disks(name, signal)), ...wrong });
+      expect((await world.refusal('ControllerPublishVolume', toNode01)).code).to.equal('UNAVAILABLE');
+    }
+  });
+
+  it('ends an attachment that a birth left behind, and says so', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID, { on: 'node02' });
+    await world.call('ControllerPublishVolume', toNode01);
+    expect(world.cloud.serverOf(ID)).to.equal('node01');
+    expect(world.notices[0]).to.include({ about: 'Node/node02', reason: 'TemporaryAttachmentEnded' });
+  });
+
+  it('takes over an attachment that a birth left on the right node', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID, { on: 'node01' });
+    const calls = await world.callsOf(() => world.call('ControllerPublishVolume', toNode01));
+    expect(calls).to.deep.equal(['DescribeVolumes', 'DescribeInstanceAttribute']);
+  });
+
+  it('refuses a disk that a VolumeAttachment, of whatever name, holds on another node', async () => {
+    for (const name of [undefined, 'made-by-hand']) {
+      const world = new ControllerWorld();
+      world.cloud.addVolume(ID, { on: 'node02' });
+      world.kube?.addPersistentVolume('pv', ID);
+      world.kube?.addVolumeAttachment(ID, 'node02', 'pv', name);
+      const { code, message } = await world.refusal('ControllerPublishVolume', toNode01);
+      expect(code).to.equal('FAILED_PRECONDITION');
+      expect(message).to.contain('node02');
+      expect(world.cloud.serverOf(ID)).to.equal('node02');
+    }
+  });
+
+  it('never touches the attachment to a server that is no node of this cluster', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addServer('rescue');
+    world.cloud.addVolume(ID, { on: 'rescue' });
+    const { code, message } = await world.refusal('ControllerPublishVolume', toNode01);
+    expect(code).to.equal('FAILED_PRECONDITION');
+    expect(message).to.contain('rescue');
+    expect(world.cloud.serverOf(ID)).to.equal('rescue');
+  });
+
+  it('knows a node by its provider id when its server was renamed', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID, { on: 'node02' });
+    world.kube?.addVolumeAttachment(ID, 'node02', 'pv');
+    world.cloud.renameServer('node02', 'renamed');
+    expect((await world.refusal('ControllerPublishVolume', toNode01)).code).to.equal('FAILED_PRECONDITION');
+    await world.call('ControllerPublishVolume', { volume_id: ID, node_id: 'node02' });
+    expect(world.cloud.serverOf(ID)).to.equal('renamed');
+  });
+
+  it('ends an attachment that a birth left behind on a server that was renamed', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID, { on: 'node02' });
+    world.cloud.renameServer('node02', 'renamed');
+    await world.call('ControllerPublishVolume', toNode01);
+    expect(world.cloud.serverOf(ID)).to.equal('node01');
+  });
+
+  it('attaches to a renamed server of the node under its present name', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID);
+    world.cloud.renameServer('node01', 'renamed');
+    await world.call('ControllerPublishVolume', toNode01);
+    expect(world.cloud.serverOf(ID)).to.equal('renamed');
+  });
+
+  it('without a Kubernetes, ends only what this process did itself', async () => {
+    const world = new ControllerWorld({ withKube: false });
+    world.cloud.addVolume('another', { on: 'node02' });
+    const request = { volume_id: 'another', node_id: 'node01' };
+    expect((await world.refusal('ControllerPublishVolume', request)).code).to.equal('FAILED_PRECONDITION');
+    world.cloud.fault = (action, moment) => {
+      if (action === 'DetachVolume' && moment === 'before') throw lost(action);
+    };
+    const name = 'pvc-0c1d2e3f-4a5b-6c7d-8e9f-a0b1c2d3e4f5';
+    await world.refusal('CreateVolume', { name });
+    world.cloud.fault = () => undefined;
+    const born = world.cloud.serverOf(ID);
+    const other = born === 'node01' ? 'node02' : 'node01';
+    await world.call('ControllerPublishVolume', { volume_id: ID, node_id: other });
+    expect(world.cloud.serverOf(ID)).to.equal(other);
+    const back = { volume_id: ID, node_id: born };
+    expect((await world.refusal('ControllerPublishVolume', back)).code).to.equal('FAILED_PRECONDITION');
+  });
+
+  it('without a Kubernetes, regards a disk as in use once it was published, also where it was born', async () => {
+    const world = new ControllerWorld({ withKube: false });
+    world.cloud.fault = (action, moment) => {
+      if (action === 'DetachVolume' && moment === 'before') throw lost(action);
+    };
+    await world.refusal('CreateVolume', { name: 'pvc-0c1d2e3f-4a5b-6c7d-8e9f-a0b1c2d3e4f5' });
+    world.cloud.fault = () => undefined;
+    await world.call('ControllerPublishVolume', { volume_id: ID, node_id: world.cloud.serverOf(ID) });
+    expect((await world.refusal('DeleteVolume', { volume_id: ID })).code).to.equal('FAILED_PRECONDITION');
+  });
+
+  it('refuses a server that bears the node’s name and is not the node’s', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID);
+    world.kube?.addNode('node01', { providerID: 'nifcloud:///east-11/i-former' });
+    const { code, message } = await world.refusal('ControllerPublishVolume', toNode01);
+    expect(code).to.equal('FAILED_PRECONDITION');
+    expect(message).to.contain('i-former').and.contain('i-node01');
+    expect(world.cloud.count('AttachVolume')).to.equal(0);
+  });
+
+  it('undoes an attachment that met another server than the one it was meant for', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID);
+    world.cloud.fault = (action, moment) => {
+      if (action !== 'AttachVolume' || moment !== 'before') return;
+      world.cloud.renameServer('node01', 'former');
+      world.cloud.addServer('node01', 'east-11', { uniqueId: 'i-newcomer' });
+    };
+    const { code, message } = await world.refusal('ControllerPublishVolume', toNode01);
+    expect(code).to.equal('FAILED_PRECONDITION');
+    expect(message).to.contain('i-newcomer');
+    expect(world.cloud.serverOf(ID)).to.equal('');
+  });
+
+  it('looks again when somebody else attached the disk first', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID);
+    world.cloud.fault = (action, moment) => {
+      if (action === 'AttachVolume' && moment === 'before') world.cloud.addVolume(ID, { on: 'node02' });
+    };
+    expect((await world.refusal('ControllerPublishVolume', toNode01)).code).to.equal('ABORTED');
+  });
+
+  it('finds a renamed disk by its unique id, and refuses another one that took its name', async () => {
+    const world = new ControllerWorld();
+    const { uniqueId } = world.cloud.addVolume(ID);
+    world.cloud.renameVolume(ID, 'renamed');
+    const request = { ...toNode01, volume_context: { volumeUniqueId: uniqueId } };
+    await world.call('ControllerPublishVolume', request);
+    expect(world.cloud.serverOf('renamed')).to.equal('node01');
+    const gone = { ...toNode01, volume_context: { volumeUniqueId: 'vol-gone' } };
+    expect((await world.refusal('ControllerPublishVolume', gone)).code).to.equal('NOT_FOUND');
+    world.cloud.addVolume(ID);
+    expect((await world.refusal('ControllerPublishVolume', gone)).code).to.equal('FAILED_PRECONDITION');
+  });
+
+  it('fills the fourteen slots of a node and refuses one more, also when all come at once', async () => {
+    const world = new ControllerWorld();
+    const ids = Array.from({ length: 15 }, (_, n) => `volume${n}`);
+    for (const id of ids) world.cloud.addVolume(id);
+    const outcomes = await Promise.all(
+      ids.map((id) =>
+        world.call('ControllerPublishVolume', { volume_id: id, node_id: 'node01' }).then(
+          ({ publish_context: { devicePath } }) => devicePath,
+          (error: { code: number }) => error.code,
+        ),
+      ),
+    );
+    const slots = [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15].map((slot) => `SCSI (0:${slot})`);
+    expect(new Set(outcomes)).to.deep.equal(new Set([...slots, 8]));
+  });
+
+  it('waits out a server that is busy, one request after another', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID);
+    let refusals = 0;
+    world.cloud.fault = (action, moment) => {
+      if (action !== 'AttachVolume' || moment !== 'before' || refusals === 3) return;
+      refusals += 1;
+      throw refused(action, 'Server.ResourceIncorrectState.Instance.Processing');
+    };
+    await world.call('ControllerPublishVolume', toNode01);
+    expect(world.cloud.serverOf(ID)).to.equal('node01');
+  });
+
+  it('gives up on a server that stays busy: ABORTED', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID);
+    world.cloud.refusing.set('node01', 'Server.ResourceIncorrectState.Instance.Processing');
+    expect((await world.refusal('ControllerPublishVolume', toNode01)).code).to.equal('ABORTED');
+  });
+
+  it('waits until the disk has come out of a transition', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID, { on: 'node02' });
+    world.kube?.addVolumeAttachment(ID, 'node02', 'pv');
+    await world.cloud.volumes.detach({ volumeId: ID, serverName: 'node02' }, new AbortController().signal);
+    await world.call('ControllerPublishVolume', toNode01);
+    expect(world.cloud.serverOf(ID)).to.equal('node01');
+  });
+
+  for (const [what, code, request] of [
+    ['no volume', 'INVALID_ARGUMENT', { volume_id: '' }],
+    ['no node', 'INVALID_ARGUMENT', { node_id: '' }],
+    ['no capability', 'INVALID_ARGUMENT', { volume_capability: null }],
+    ['a capability that is not supported', 'INVALID_ARGUMENT', { volume_capability: { ...mount, mount: null } }],
+    ['read-only', 'INVALID_ARGUMENT', { readonly: true }],
+    ['an unknown volume', 'NOT_FOUND', { volume_id: 'fake-vol-id' }],
+    ['an unknown node', 'NOT_FOUND', { node_id: 'fake-node-id' }],
+  ] as const) {
+    it(`refuses ${what}: ${code}`, async () => {
+      const world = new ControllerWorld();
+      world.cloud.addVolume(ID);
+      expect((await world.refusal('ControllerPublishVolume', { ...toNode01, ...request })).code).to.equal(code);
+    });
+  }
+});

@@ -1,0 +1,298 @@
+import type { Clock } from '../../../../daemon/clock.ts';
+import type { Cloud, Server, Volume } from '../../../../csi/disks/cloud.ts';
+import { DISK_TYPES } from '../../../../nifcloud/volumes.ts';
+import { NifcloudError } from '../../../../nifcloud/errors.ts';
+
+/** A clock on which sleeping takes no time. */
+export class FastClock implements Clock {
+  nowMs = Date.UTC(2026, 0, 1);
+  now(): number {
+    return this.nowMs;
+  }
+  monotonicMs(): number {
+    return this.nowMs;
+  }
+  async sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+    await new Promise(setImmediate);
+    signal?.throwIfAborted();
+    this.nowMs += delayMs;
+  }
+}
+
+/** What a killed process leaves: nothing after it happens. */
+export class Crash extends Error {}
+
+/** An error as the cloud answers it. */
+export function refused(action: string, code: string): NifcloudError {
+  return new NifcloudError({ action, code, detail: '', outcome: 'refused', httpStatus: 500 });
+}
+
+/** An answer that never came. */
+export function lost(action: string): NifcloudError {
+  return new NifcloudError({ action, code: 'ECONNRESET', detail: 'socket hang up', outcome: 'unknown' });
+}
+
+type Changing = { -readonly [Key in keyof Volume]: Volume[Key] };
+
+interface Entry {
+  volume: Changing;
+  transition: { readonly doneAtMs: number; readonly finish: () => void } | undefined;
+}
+
+const TRANSITION_MS = 3_000;
+const POLL_MS = 3_000;
+
+/** A small NIFCLOUD: asynchronous states, the real refusals, one slot after another. It counts every call. */
+export class ModelCloud implements Cloud {
+  readonly clock: Clock;
+  readonly #entries = new Map<string, Entry>();
+  readonly #servers = new Map<string, Server>();
+  /** Actions in the order of their calls. */
+  readonly calls: string[] = [];
+  /** Called before a call takes effect and after it did; what it throws, the caller gets. */
+  fault: (action: string, moment: 'before' | 'after', callNumber: number) => void = () => undefined;
+  /** Servers on which everything is refused with this code. */
+  readonly refusing = new Map<string, string>();
+  #made = 0;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  addServer(name: string, zone = 'east-11', more: Partial<Server> = {}): Server {
+    const server: Server = {
+      name,
+      uniqueId: `i-${name}`,
+      zone,
+      type: 'small',
+      state: 'running',
+      privateAddress: '',
+      publicAddress: '',
+      firewallGroups: [],
+      ...more,
+    };
+    this.#servers.set(name, server);
+    return server;
+  }
+
+  removeServer(name: string): void {
+    this.#servers.delete(name);
+  }
+
+  /** A disk that is simply there. */
+  addVolume(id: string, more: Partial<Volume> & { readonly on?: string } = {}): Volume {
+    const { on, ...fields } = more;
+    const volume: Changing = {
+      id,
+      uniqueId: `vol-${(this.#made += 1)}`,
+      sizeGB: 100,
+      diskType: 'Standard Flash Storage A',
+      zone: 'east-11',
+      accountingType: '2',
+      nextMonthAccountingType: '2',
+      status: 'available',
+      description: '',
+      createdAt: new Date(this.clock.now() + this.#made).toISOString(),
+      attachments: [],
+      ...fields,
+    };
+    if (on !== undefined) {
+      volume.status = 'in-use';
+      volume.attachments = [this.#attachment(this.#server('setup', on), 'attached')];
+    }
+    this.#entries.set(id, { volume, transition: undefined });
+    return { ...volume };
+  }
+
+  renameVolume(from: string, to: string): void {
+    const entry = this.#entries.get(from);
+    if (entry === undefined) throw new Error(`no volume ${from}`);
+    this.#entries.delete(from);
+    entry.volume.id = to;
+    this.#entries.set(to, entry);
+  }
+
+  renameServer(from: string, to: string): void {
+    const server = this.#server('setup', from);
+    this.#servers.delete(from);
+    this.#servers.set(to, { ...server, name: to });
+    for (const { volume } of this.#entries.values()) {
+      volume.attachments = volume.attachments.map((one) =>
+        one.serverName === from ? { ...one, serverName: to } : one,
+      );
+    }
+  }
+
+  /** The disks as they are now, after all transitions. */
+  settledState(): readonly Volume[] {
+    for (const { transition } of this.#entries.values()) transition?.finish();
+    return this.#shown();
+  }
+
+  /** Where a disk is: '' = nowhere; undefined = no such disk. After all transitions. */
+  serverOf(id: string): string | undefined {
+    const volume = this.settledState().find((one) => one.id === id);
+    return volume && (volume.attachments[0]?.serverName ?? '');
+  }
+
+  count(action: string): number {
+    return this.calls.filter((one) => one === action).length;
+  }
+
+  readonly servers: Cloud['servers'] = {
+    list: () => this.#call('DescribeInstances', () => [...this.#servers.values()]),
+    disks: (name) =>
+      this.#call('DescribeInstanceAttribute', () => {
+        const server = this.#server('DescribeInstanceAttribute', name);
+        const disks = this.#shown()
+          .filter((volume) => volume.attachments.some(({ serverUniqueId }) => serverUniqueId === server.uniqueId))
+          .map((volume) => ({
+            slot: slotOf(volume),
+            device: volume.attachments[0]?.device ?? '',
+            volumeId: volume.id,
+            volumeUniqueId: volume.uniqueId,
+            status: 'attached',
+          }));
+        return { serverUniqueId: server.uniqueId, disks };
+      }),
+  };
+
+  readonly volumes: Cloud['volumes'] = {
+    list: () => this.#call('DescribeVolumes', () => this.#shown()),
+    until: async (id, accept, signal) => {
+      for (;;) {
+        await this.clock.sleep(POLL_MS, signal);
+        const seen = await this.#call('DescribeVolumes', () => this.#shown().find((volume) => volume.id === id));
+        const result = accept(seen);
+        if (result !== undefined) return result;
+      }
+    },
+    create: (wanted, signal) =>
+      this.#mutate('CreateVolume', signal, () => {
+        if (this.#entries.has(wanted.id)) throw refused('CreateVolume', 'Client.InvalidParameterDuplicate.Volume');
+        const server = this.#server('CreateVolume', wanted.serverName);
+        const slot = this.#freeSlot('CreateVolume', server);
+        const { sizeGB, accountingType, description } = wanted;
+        const diskType = DISK_TYPES.find(({ code }) => code === wanted.diskType)?.answer ?? '';
+        const { zone } = server;
+        const fields = { sizeGB, diskType, accountingType, nextMonthAccountingType: accountingType, description, zone };
+        const { id } = this.addVolume(wanted.id, { ...fields, status: 'creating' });
+        this.#begin(id, (volume) => {
+          volume.status = 'in-use';
+          volume.attachments = [this.#attachment(server, 'attached', slot)];
+        });
+        return { id };
+      }),
+    attach: ({ volumeId, serverName }, signal) =>
+      this.#mutate('AttachVolume', signal, () => {
+        const volume = this.#idle('AttachVolume', volumeId);
+        const server = this.#server('AttachVolume', serverName);
+        if (volume.attachments.length > 0) throw refused('AttachVolume', 'Server.Inoperable.Volume.AlreadyAttached');
+        if (volume.zone !== server.zone) throw refused('AttachVolume', 'Client.Inoperable.Volume.DifferentZone');
+        const slot = this.#freeSlot('AttachVolume', server);
+        volume.status = 'in-use';
+        volume.attachments = [this.#attachment(server, 'attaching', slot)];
+        this.#begin(volumeId, (one) => {
+          one.attachments = [this.#attachment(server, 'attached', slot)];
+        });
+        return { serverUniqueId: server.uniqueId, volumeUniqueId: volume.uniqueId };
+      }),
+    detach: ({ volumeId, serverName }, signal) =>
+      this.#mutate('DetachVolume', signal, () => {
+        if (serverName === '') throw new Error('DetachVolume without InstanceId ends every attachment');
+        const volume = this.#idle('DetachVolume', volumeId);
+        const server = this.#server('DetachVolume', serverName);
+        if (volume.attachments[0]?.serverUniqueId !== server.uniqueId) {
+          throw refused('DetachVolume', 'Client.Inoperable.Volume.DetachedFromInstance');
+        }
+        volume.attachments = volume.attachments.map((one) => ({ ...one, status: 'detaching' }));
+        this.#begin(volumeId, (one) => {
+          one.status = 'available';
+          one.attachments = [];
+        });
+      }),
+    delete: (volumeId, signal) =>
+      this.#mutate('DeleteVolume', signal, () => {
+        const volume = this.#idle('DeleteVolume', volumeId);
+        if (volume.attachments.length > 0) throw refused('DeleteVolume', 'Client.Inoperable.Volume.AttachedToInstance');
+        this.#begin(volumeId, () => this.#entries.delete(volumeId));
+      }),
+    extend: (volumeId, signal) =>
+      this.#mutate('ExtendVolumeSize', signal, () => {
+        const volume = this.#idle('ExtendVolumeSize', volumeId);
+        if (volume.attachments.length === 0) throw refused('ExtendVolumeSize', 'Client.Inoperable.Volume.Detached');
+        volume.attachments = volume.attachments.map((one) => ({ ...one, status: 'attaching' }));
+        this.#begin(volumeId, (one) => {
+          one.sizeGB += 100;
+          one.attachments = one.attachments.map((attachment) => ({ ...attachment, status: 'attached' }));
+        });
+      }),
+  };
+
+  #shown(): readonly Volume[] {
+    for (const { transition } of this.#entries.values()) {
+      if (transition !== undefined && transition.doneAtMs <= this.clock.monotonicMs()) transition.finish();
+    }
+    return [...this.#entries.values()].map(({ volume }) => ({ ...volume }));
+  }
+
+  async #mutate<T>(action: string, signal: AbortSignal, effect: () => T): Promise<T> {
+    signal.throwIfAborted();
+    return this.#call(action, effect);
+  }
+
+  async #call<T>(action: string, effect: () => T): Promise<T> {
+    this.calls.push(action);
+    const callNumber = this.calls.length;
+    await new Promise(setImmediate);
+    this.fault(action, 'before', callNumber);
+    this.#shown(); // what is due has happened by now
+    const result = effect();
+    this.fault(action, 'after', callNumber);
+    return result;
+  }
+
+  #begin(volumeId: string, effect: (volume: Changing) => void): void {
+    const entry = this.#entries.get(volumeId);
+    if (entry === undefined) throw new Error(`no volume ${volumeId}`);
+    const finish = (): void => {
+      entry.transition = undefined;
+      effect(entry.volume);
+    };
+    entry.transition = { doneAtMs: this.clock.monotonicMs() + TRANSITION_MS, finish };
+  }
+
+  #idle(action: string, volumeId: string): Changing {
+    const entry = this.#entries.get(volumeId);
+    if (entry === undefined) throw refused(action, 'Client.InvalidParameterNotFound.Volume');
+    if (entry.transition !== undefined) throw refused(action, 'Server.ResourceIncorrectState.Volume.Processing');
+    return entry.volume;
+  }
+
+  #server(action: string, name: string): Server {
+    const server = this.#servers.get(name);
+    if (server === undefined) throw refused(action, 'Client.InvalidParameterNotFound.Instance');
+    const code = this.refusing.get(name);
+    if (code !== undefined && action !== 'setup') throw refused(action, code);
+    return server;
+  }
+
+  #freeSlot(action: string, server: Server): number {
+    const taken = new Set(
+      [...this.#entries.values()]
+        .filter(({ volume }) => volume.attachments.some(({ serverUniqueId }) => serverUniqueId === server.uniqueId))
+        .map(({ volume }) => slotOf(volume)),
+    );
+    const slot = [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15].find((one) => !taken.has(one));
+    if (slot === undefined) throw refused(action, 'Client.Inoperable.Instance.VolumeLimitExceeded');
+    return slot;
+  }
+
+  #attachment(server: Server, status: string, slot = this.#freeSlot('setup', server)): Volume['attachments'][number] {
+    return { serverName: server.name, serverUniqueId: server.uniqueId, status, device: `SCSI (0:${slot})` };
+  }
+}
+
+function slotOf(volume: Volume): number {
+  return Number(/:(\d+)\)/.exec(volume.attachments[0]?.device ?? '')?.[1]);
+}

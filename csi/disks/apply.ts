@@ -8,10 +8,10 @@ import {
   isDuplicate,
   isNotAttached,
   isNotFound,
-  isUnknownOutcome,
+  isThrottled,
 } from '../../nifcloud/errors.ts';
 import { RpcError } from '../rpc-error.ts';
-import { asRpcError, asUnfinished } from './cloud-error.ts';
+import { asRpcError, asUnfinished, isSurelyNotDone } from './cloud-error.ts';
 import type { Cloud, ServerRef, Volume } from './cloud.ts';
 import type { Cluster } from './cluster.ts';
 import type { Growth } from './growth.ts';
@@ -85,7 +85,7 @@ export async function applySteps(
 ): Promise<Volume | undefined> {
   const run = new Run(world, subject, signal);
   try {
-    for (const step of steps) await run.apply(step);
+    await run.applyAll(steps);
     return run.volume;
   } catch (error) {
     const doing = `${steps.map(({ kind }) => kind).join(', ')} of volume ${subject.handle}`;
@@ -120,7 +120,24 @@ class Run {
     for (const release of this.#claims) release();
   }
 
-  async apply(step: Step): Promise<void> {
+  async applyAll(steps: readonly Step[]): Promise<void> {
+    for (const [at, step] of steps.entries()) {
+      try {
+        await this.#apply(step);
+      } catch (error) {
+        if (step.kind === 'extend' && isRefusal(error)) await this.#giveBack(steps.slice(at));
+        throw error;
+      }
+    }
+  }
+
+  /** After a refusal, which may be for good (a quota): repeated calls would never come to the release, and the slot stay taken. */
+  async #giveBack(steps: readonly Step[]): Promise<void> {
+    for (const step of steps) if (step.kind === 'release') await this.#release(step.server);
+    this.isAccepted = false;
+  }
+
+  async #apply(step: Step): Promise<void> {
     this.#world.logger.debug(2, 'Applying', { volumeId: this.#subject.handle, step });
     switch (step.kind) {
       case 'create':
@@ -132,7 +149,8 @@ class Run {
       case 'release':
         return this.#release(step.server);
       case 'detach':
-        return this.#detach(step.server);
+        await this.#detach(step.server);
+        return;
       case 'extend':
         return this.#extend(step.fromGB);
       case 'delete':
@@ -208,13 +226,11 @@ class Run {
     const { handle } = this.#subject;
     const server = expected === 'host' ? this.#host : expected;
     if (server === undefined || !isSameServer(serverOf(volume), server)) return;
-    if (!this.#isNewborn) {
-      // Asked again just before: a publish in another process may have taken the attachment over.
+    const isOurs = async (): Promise<boolean> => {
       const holder = await holders.holder(volume, handle, this.#signal);
-      if (holder?.standing !== 'temporary') return;
-    }
-    await this.#detach(server);
-    if (expected === 'host') return;
+      return holder?.standing === 'temporary' || (this.#isNewborn && holder?.standing === 'foreign');
+    };
+    if (!(await this.#detach(server, isOurs)) || expected === 'host') return;
     notices.warn(
       { kind: 'Node', name: server.name },
       'TemporaryAttachmentEnded',
@@ -222,12 +238,22 @@ class Run {
     );
   }
 
-  async #detach(server: ServerRef): Promise<void> {
+  /**
+   * @param isDue asked just before, each time that the call is sent: a publish in another process may have taken the attachment
+   *   over, while this one waited for its turn, too
+   * @returns whether it was due
+   */
+  async #detach(server: ServerRef, isDue: () => Promise<boolean> = () => Promise.resolve(true)): Promise<boolean> {
     const { volume } = this;
-    if (volume === undefined) return;
+    if (volume === undefined) return false;
     const { volumes } = this.#world.cloud;
     try {
-      await this.#inTurn(server, () => volumes.detach({ volumeId: volume.id, serverName: server.name }, this.#signal));
+      const wasDue = await this.#inTurn(server, async () => {
+        if (!(await isDue())) return false;
+        await volumes.detach({ volumeId: volume.id, serverName: server.name }, this.#signal);
+        return true;
+      });
+      if (!wasDue) return false;
     } catch (error) {
       if (!isNotAttached(error) && !isNotFound(error, 'Volume')) throw error;
     }
@@ -237,6 +263,7 @@ class Run {
       return hasLeft && isSettled(now) ? { volume: now } : undefined;
     });
     this.#world.holders.forget(volume.id);
+    return true;
   }
 
   async #extend(fromGB: number): Promise<void> {
@@ -300,7 +327,7 @@ class Run {
         return;
       } catch (error) {
         release();
-        if (!this.#signal.aborted && !isUnknownOutcome(error)) holders.forget(id);
+        if (!this.#signal.aborted && (error instanceof RpcError || isSurelyNotDone(error))) holders.forget(id);
         if (!isAboutServer(error)) throw error;
         this.#world.logger.warn('A host refused a disk', { host: host.name, volumeId: id, code: error.code });
         refused.set(host.uniqueId, error);
@@ -353,6 +380,11 @@ function changed(what: string, cause?: unknown): RpcError {
 
 function isUnlessSilent(answered: string, expected: string): boolean {
   return answered === '' || answered === expected;
+}
+
+/** The cloud said no, and not merely "not now". */
+function isRefusal(error: unknown): boolean {
+  return isSurelyNotDone(error) && !isBusy(error) && !isThrottled(error);
 }
 
 /** The cloud refused the server, not the disk: another server may do. */

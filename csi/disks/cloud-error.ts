@@ -1,5 +1,13 @@
 import { status } from '@grpc/grpc-js';
-import { NifcloudError, isAuthFailure, isBusy, isNotFound, isThrottled } from '../../nifcloud/errors.ts';
+import {
+  NifcloudError,
+  isAuthFailure,
+  isBusy,
+  isInternalError,
+  isMaintenance,
+  isNotFound,
+  isThrottled,
+} from '../../nifcloud/errors.ts';
 import { RpcError } from '../rpc-error.ts';
 
 /**
@@ -18,6 +26,13 @@ export function asUnfinished(error: unknown, doing: string): unknown {
   const known = asRpcError(error, doing);
   if (known instanceof RpcError && REPEATED.includes(known.code)) return known;
   return new RpcError(status.UNAVAILABLE, `${doing} is not finished`, { cause: error });
+}
+
+/** The cloud said no, for a reason that leaves no doubt. "Internal error" does: it may come after the effect. */
+export function isSurelyNotDone(error: unknown): boolean {
+  return (
+    error instanceof NifcloudError && error.outcome !== 'unknown' && !isInternalError(error) && !isMaintenance(error)
+  );
 }
 
 function codeOf(error: NifcloudError): status {

@@ -32,12 +32,17 @@ export interface KubeReader {
 export class Cluster {
   readonly #kube: KubeReader;
   readonly #nodes: SharedRead<readonly ClusterNode[]>;
+  readonly #attachments: SharedRead<readonly VolumeAttachment[]>;
 
   constructor(kube: KubeReader, clock: Clock) {
     this.#kube = kube;
     this.#nodes = new SharedRead(async (signal) => {
       const list = await this.#read<KubeList<NodeInUse>>('/api/v1/nodes', signal);
       return (list?.items ?? []).map(clusterNode);
+    }, clock);
+    this.#attachments = new SharedRead(async (signal) => {
+      const list = await this.#read<KubeList<VolumeAttachment>>(ATTACHMENTS, signal);
+      return list?.items ?? [];
     }, clock);
   }
 
@@ -60,8 +65,11 @@ export class Cluster {
     const usual = `${ATTACHMENTS}/${attachmentName(volumeHandle, nodeName)}`;
     if ((await this.#read<VolumeAttachment>(usual, signal)) !== undefined) return true;
     // Others than the attach-detach controller may have named theirs as they liked.
-    const all = await this.#read<KubeList<VolumeAttachment>>(ATTACHMENTS, signal);
-    const here = (all?.items ?? []).filter(({ spec }) => spec.attacher === DRIVER_NAME && spec.nodeName === nodeName);
+    const all = await this.#attachments.get(signal);
+    const here = all.filter(
+      ({ metadata, spec }) =>
+        spec.attacher === DRIVER_NAME && spec.nodeName === nodeName && !USUAL_NAME.test(metadata.name),
+    );
     const volumes = await Promise.all(
       here.map(({ spec }) => this.persistentVolume(spec.source.persistentVolumeName ?? '', signal)),
     );
@@ -97,6 +105,9 @@ export function serverUniqueIdOf(providerId: string): string | undefined {
 }
 
 const ATTACHMENTS = '/apis/storage.k8s.io/v1/volumeattachments';
+
+/** A name of this form that is not the one of a volume and node is that of another volume: it need not be looked at closer. */
+const USUAL_NAME = /^csi-[0-9a-f]{64}$/;
 
 /** The name that the attach-detach controller gives to a VolumeAttachment (docs/reference/csi.md E.3). */
 function attachmentName(volumeHandle: string, nodeName: string): string {

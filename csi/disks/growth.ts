@@ -1,7 +1,7 @@
 import type { Clock } from '../../daemon/clock.ts';
-import { NifcloudError, isInternalError, isMaintenance } from '../../nifcloud/errors.ts';
+import { isSurelyNotDone } from './cloud-error.ts';
 import type { Cloud, Volume } from './cloud.ts';
-import { isSettled } from './state.ts';
+import { isSettled, serverOf } from './state.ts';
 
 /** No disk is extended in this time after the process began: an earlier process's call may not show yet. Our choice. */
 const FIRST_EXTEND_AFTER_MS = 20_000;
@@ -17,10 +17,15 @@ interface Unseen {
   unchangedSinceMs: number;
 }
 
+/** What has become of a disk; `undefined` = it is gone. */
+interface Change {
+  readonly now: Volume | undefined;
+}
+
 /**
  * Grows disks by 100 GB. The call adds, it names no size, so a call too many is paid for ever (docs/reference/nifcloud-api.md §3.6):
  *
- * - Only a disk of exactly the size that was planned with is extended.
+ * - Only a disk of exactly the size that was planned with is extended, by a look just before.
  * - None in the first 20 s of the process's life.
  * - A call whose effect was not seen (lost answer, impatient caller) is waited for: 60 s without a change before the next.
  */
@@ -44,42 +49,48 @@ export class Growth {
    */
   async extend(
     volume: Volume,
-    send: (request: () => Promise<unknown>) => Promise<unknown>,
+    send: <T>(request: () => Promise<T>) => Promise<T>,
     signal: AbortSignal,
   ): Promise<Volume | undefined> {
-    const { id, uniqueId, sizeGB: fromGB } = volume;
-    const changed = (await this.#afterYouth(volume, signal)) ?? (await this.#afterUnseen(volume, signal));
-    if (changed !== undefined) {
-      this.#unseen.delete(uniqueId);
-      return changed.now;
-    }
-    const sent: Unseen = { fromGB, unchangedSinceMs: this.#clock.monotonicMs() };
-    this.#unseen.set(uniqueId, sent);
+    const { id, uniqueId } = volume;
+    const youthMs = this.#startedAtMs + FIRST_EXTEND_AFTER_MS - this.#clock.monotonicMs();
+    if (youthMs > 0) await this.#clock.sleep(youthMs, signal);
+    await this.#untilUnseenIsOld(volume, signal);
+    let changed: Change | undefined;
     try {
-      await send(() => this.#volumes.extend(id, signal));
+      changed = await send(() => this.#sendUnlessChanged(volume, signal));
     } catch (error) {
       if (isSurelyNotDone(error)) this.#unseen.delete(uniqueId);
       throw error;
     }
-    const { now } = await this.#volumes.until(id, (seen) => this.#grown(seen, sent), signal);
+    const sent = this.#unseen.get(uniqueId);
+    if (changed === undefined && sent !== undefined) {
+      changed = await this.#volumes.until(id, (seen) => this.#grown(seen, sent), signal);
+    }
     this.#unseen.delete(uniqueId);
-    return now;
+    return changed?.now;
   }
 
-  /** The disk, if it is no longer as planned with after waiting until the process is old enough. */
-  async #afterYouth(volume: Volume, signal: AbortSignal): Promise<{ now: Volume | undefined } | undefined> {
-    const missingMs = this.#startedAtMs + FIRST_EXTEND_AFTER_MS - this.#clock.monotonicMs();
-    if (missingMs <= 0) return undefined;
-    await this.#clock.sleep(missingMs, signal);
-    const now = (await this.#volumes.list(signal)).find(({ uniqueId }) => uniqueId === volume.uniqueId);
-    return now !== undefined && now.sizeGB === volume.sizeGB && isSettled(now) ? undefined : { now };
+  /**
+   * Read just before, each time that the call is sent: others may have taken their turn first, and what the cloud was "processing"
+   * may have been this very growth, ordered by another process.
+   * @returns the disk, if it is no longer as planned with; then nothing was sent.
+   */
+  async #sendUnlessChanged(volume: Volume, signal: AbortSignal): Promise<Change | undefined> {
+    const { id, uniqueId, sizeGB: fromGB } = volume;
+    const now = (await this.#volumes.list(signal)).find((one) => one.uniqueId === uniqueId);
+    const isSame = now?.id === id && now.sizeGB === fromGB && isSettled(now) && serverOf(now) !== undefined;
+    if (!isSame) return { now };
+    this.#unseen.set(uniqueId, { fromGB, unchangedSinceMs: this.#clock.monotonicMs() });
+    await this.#volumes.extend(id, signal);
+    return undefined;
   }
 
-  /** The disk, if an earlier call has shown after all. */
-  async #afterUnseen(volume: Volume, signal: AbortSignal): Promise<{ now: Volume | undefined } | undefined> {
+  /** Waits until an earlier call of ours has shown after all, or will not any more. */
+  async #untilUnseenIsOld(volume: Volume, signal: AbortSignal): Promise<void> {
     const unseen = this.#unseen.get(volume.uniqueId);
-    if (unseen?.fromGB !== volume.sizeGB) return undefined;
-    const { now } = await this.#volumes.until(
+    if (unseen?.fromGB !== volume.sizeGB) return;
+    await this.#volumes.until(
       volume.id,
       (seen) => {
         const grown = this.#grown(seen, unseen);
@@ -88,20 +99,12 @@ export class Growth {
       },
       signal,
     );
-    return now !== undefined && now.sizeGB === volume.sizeGB ? undefined : { now };
   }
 
   /** Whether the effect of a call is there; notes a disk in transition, which is a change. */
-  #grown(now: Volume | undefined, sent: Unseen): { now: Volume | undefined } | undefined {
+  #grown(now: Volume | undefined, sent: Unseen): Change | undefined {
     if (now === undefined) return { now };
     if (!isSettled(now)) sent.unchangedSinceMs = this.#clock.monotonicMs();
     return isSettled(now) && now.sizeGB > sent.fromGB ? { now } : undefined;
   }
-}
-
-/** The cloud said no, for a reason that leaves no doubt. "Internal error" does: it may come after the effect. */
-function isSurelyNotDone(error: unknown): boolean {
-  return (
-    error instanceof NifcloudError && error.outcome !== 'unknown' && !isInternalError(error) && !isMaintenance(error)
-  );
 }

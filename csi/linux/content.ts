@@ -32,13 +32,18 @@ export function leastBytesOf(sizeGB: number): number {
   return sizeGB * GB;
 }
 
+/** Disks grow in steps of this size (docs/reference/nifcloud-api.md §3.6). */
+const STEP_GB = 100;
+
 /**
- * Whether a device is a disk of n GB. Disks come in steps of 100 GB, so anything from n·10⁹ to n·2³⁰ bytes is one by
- * some meaning of "GB". (Above 1300 GB the ranges of neighbouring sizes touch; emptiness is proved by the content,
- * never by the size.)
+ * Whether a device is a disk that had n GB when it was attached: it may have grown by whole steps since, before it was ever
+ * staged. Anything from n·10⁹ to n·2³⁰ bytes is n GB by some meaning of "GB". (Above 1300 GB the ranges of neighbouring sizes
+ * touch; emptiness is proved by the content, never by the size.)
  */
 export function isDiskOf(sizeGB: number, sizeBytes: number): boolean {
-  return sizeBytes >= sizeGB * GB && sizeBytes <= sizeGB * GIB;
+  const steps = Math.max(0, Math.floor((sizeBytes / GB - sizeGB) / STEP_GB));
+  const nowGB = sizeGB + steps * STEP_GB;
+  return sizeBytes >= nowGB * GB && sizeBytes <= nowGB * GIB;
 }
 
 /** What is known of a disk before anything is done to it. */
@@ -69,7 +74,7 @@ export type ContentPlan =
 /**
  * Whether a disk is formatted, mounted or left alone. Pure.
  *
- * - Only a disk that is provably empty, and of the size that was ordered, is ever formatted (docs/reference/csi.md
+ * - Only a disk that is provably empty, and of a size that fits the order, is ever formatted (docs/reference/csi.md
  *   D.2).
  * - An interrupted mkfs of our own may be repeated without the proof, but only while nothing is recognised on the disk:
  *   mkfs writes the superblock last, so a file system that *is* recognised is complete, and may meanwhile have been
@@ -104,7 +109,7 @@ function planFormat(seen: DiskContent, { readOnly, sizeGB }: WantedContent): Con
   if (readOnly) return refuse('it holds no file system, and the mount is read-only');
   if (sizeGB !== undefined && !isDiskOf(sizeGB, seen.sizeBytes)) {
     return refuse(
-      `it holds no file system, and is not formatted since it has ${seen.sizeBytes} bytes, not ${sizeGB} GB`,
+      `it holds no file system, and is not formatted since it has ${seen.sizeBytes} bytes, not ${sizeGB} GB or whole steps of ${STEP_GB} GB more`,
     );
   }
   if (seen.formatBegun || seen.zeros === true) return { do: 'format' };

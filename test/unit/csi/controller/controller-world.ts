@@ -40,17 +40,29 @@ type AnswerOf<Rpc extends string> = Rpc extends keyof Answers ? Answers[Rpc] : o
 
 /** Three nodes in two zones, a cloud and a Kubernetes, and controller processes that come and go. */
 export class ControllerWorld {
-  readonly clock = new FastClock();
-  readonly cloud = new ModelCloud(this.clock);
+  readonly clock: FastClock;
+  readonly cloud: ModelCloud;
   readonly kube: ModelKube | undefined;
   readonly notices: { about: string; reason: string; message: string }[] = [];
   forcedDetaches = 0;
   readonly #nodeName: string | undefined;
   #rpcs: ReturnType<typeof createControllerService>;
 
-  constructor(options: { readonly withKube?: boolean; readonly nodeName?: string } = {}) {
-    this.kube = options.withKube === false ? undefined : new ModelKube();
+  /** @param options.beside what another process sees: this one works on the same cloud and Kubernetes at the same time */
+  constructor(
+    options: { readonly withKube?: boolean; readonly nodeName?: string; readonly beside?: ControllerWorld } = {},
+  ) {
+    const { beside } = options;
+    this.clock = beside?.clock ?? new FastClock();
+    this.cloud = beside?.cloud ?? new ModelCloud(this.clock);
+    this.kube = beside?.kube ?? (options.withKube === false ? undefined : new ModelKube());
     this.#nodeName = options.nodeName;
+    if (beside === undefined) this.#addNodes();
+    this.#rpcs = this.#newProcess();
+    this.clock.nowMs += 3_600_000; // it has been running for an hour
+  }
+
+  #addNodes(): void {
     for (const [name, zone] of [
       ['node01', 'east-11'],
       ['node02', 'east-11'],
@@ -59,8 +71,6 @@ export class ControllerWorld {
       this.cloud.addServer(name, zone);
       this.kube?.addNode(name);
     }
-    this.#rpcs = this.#newProcess();
-    this.clock.nowMs += 3_600_000; // it has been running for an hour
   }
 
   /** The process is gone with all it knew; another one starts on the same world. */

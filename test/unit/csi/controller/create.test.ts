@@ -95,6 +95,32 @@ describe('CreateVolume', () => {
     expect((await world.refusal('CreateVolume', request)).code).to.equal('UNAVAILABLE');
   });
 
+  it('leaves the disk alone when another process has finished the birth and published it meanwhile', async () => {
+    const world = new ControllerWorld();
+    const other = new ControllerWorld({ beside: world });
+    const create = world.cloud.volumes.create.bind(world.cloud.volumes);
+    world.cloud.volumes.create = async (wanted, signal) => {
+      const answer = await create(wanted, signal);
+      const { volume } = await other.call('CreateVolume', { name: NAME });
+      world.kube?.addVolumeAttachment(volume.volume_id, wanted.serverName, NAME);
+      const request = { volume_id: volume.volume_id, node_id: wanted.serverName };
+      await other.call('ControllerPublishVolume', request);
+      return answer;
+    };
+    const { volume } = await world.call('CreateVolume', { name: NAME });
+    expect(world.cloud.serverOf(volume.volume_id)).to.equal('node01');
+  });
+
+  it('without a Kubernetes, frees a disk that the cloud made although it answered with an internal error', async () => {
+    const world = new ControllerWorld({ withKube: false });
+    world.cloud.fault = (action, moment) => {
+      if (action === 'CreateVolume' && moment === 'after') throw refused(action, 'Server.InternalError');
+    };
+    await world.refusal('CreateVolume', { name: NAME });
+    const { volume } = await world.call('CreateVolume', { name: NAME });
+    expect(world.cloud.serverOf(volume.volume_id)).to.equal('');
+  });
+
   it('lets go when its caller does, and the next call finishes the work', async () => {
     const world = new ControllerWorld();
     const caller = new AbortController();

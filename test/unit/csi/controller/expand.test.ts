@@ -86,6 +86,42 @@ describe('ControllerExpandVolume', () => {
     expect([sizeOf(world), world.cloud.serverOf(ID)]).to.deep.equal([300, host]);
   });
 
+  it('leaves the disk to a publish that came while the server was too busy to let it go', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID);
+    let host: string | undefined;
+    world.cloud.fault = (action, moment) => {
+      if (action !== 'DetachVolume' || moment !== 'before' || host !== undefined) return;
+      host = world.cloud.serverOf(ID);
+      world.kube?.addVolumeAttachment(ID, host ?? '', PV);
+      throw refused(action, 'Server.ResourceIncorrectState.Instance.Processing');
+    };
+    await world.call('ControllerExpandVolume', to300);
+    expect([sizeOf(world), world.cloud.serverOf(ID)]).to.deep.equal([300, host]);
+  });
+
+  it('gives the slot on the host back when the cloud refuses the growth for good', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID);
+    world.cloud.fault = (action, moment) => {
+      if (action === 'ExtendVolumeSize' && moment === 'before') throw refused(action, 'Client.Inoperable.Volume.Limit');
+    };
+    expect((await world.refusal('ControllerExpandVolume', to300)).code).to.equal('INTERNAL');
+    expect([sizeOf(world), world.cloud.serverOf(ID)]).to.deep.equal([100, '']);
+  });
+
+  it('ends at the wanted size and no larger when two processes are asked at the same time', async () => {
+    for (const on of [undefined, 'node01']) {
+      const world = new ControllerWorld();
+      const other = new ControllerWorld({ beside: world });
+      world.cloud.addVolume(ID, on === undefined ? {} : { on });
+      if (on !== undefined) world.kube?.addVolumeAttachment(ID, on, PV);
+      await Promise.allSettled([world, other].map((one) => one.call('ControllerExpandVolume', to300)));
+      await world.call('ControllerExpandVolume', to300);
+      expect([sizeOf(world), world.cloud.serverOf(ID)]).to.deep.equal([300, on ?? '']);
+    }
+  });
+
   it('ends at the wanted size and no larger, wherever the process is killed', async () => {
     for (const on of [undefined, 'node01']) {
       for (let callNumber = 1; callNumber <= 12; callNumber += 1) {

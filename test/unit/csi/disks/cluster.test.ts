@@ -38,6 +38,14 @@ describe('Cluster', () => {
     expect(await cluster.hasVolumeAttachment('other', 'node01', signal)).to.equal(false);
   });
 
+  it('reads no PersistentVolumes of the attachments that the attach-detach controller made for other disks', async () => {
+    const kube = new ModelKube();
+    for (const other of ['a', 'b', 'c']) kube.addVolumeAttachment(other, 'node01', `pv-${other}`);
+    const cluster = new Cluster(kube, new FastClock());
+    expect(await cluster.hasVolumeAttachment('volume', 'node01', signal)).to.equal(false);
+    expect(kube.reads.length).to.equal(2);
+  });
+
   it('finds one of any other name through its PersistentVolume', async () => {
     const kube = new ModelKube();
     kube.addPersistentVolume('pv', 'volume');

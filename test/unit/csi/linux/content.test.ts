@@ -34,7 +34,7 @@ describe('the UUID of a file system', () => {
 describe('isDiskOf', () => {
   it('takes both meanings of GB, and what lies between', () => {
     for (const bytes of [100e9, 100 * 2 ** 30, 104e9]) assert.isTrue(isDiskOf(100, bytes));
-    for (const bytes of [0, 100e9 - 512, 100 * 2 ** 30 + 512, 200e9]) assert.isFalse(isDiskOf(100, bytes));
+    for (const bytes of [0, 100e9 - 512, 100 * 2 ** 30 + 512, 150e9]) assert.isFalse(isDiskOf(100, bytes));
   });
 });
 
@@ -54,7 +54,7 @@ describe('planContent', () => {
       }),
     ),
     zeros: fc.constantFrom(true, false, undefined),
-    sizeBytes: fc.constantFrom(100e9, 100 * 2 ** 30, 200e9),
+    sizeBytes: fc.constantFrom(100e9, 100 * 2 ** 30, 150e9),
     formatBegun: fc.boolean(),
   });
   const wanted = fc.record<WantedContent>({
@@ -64,16 +64,26 @@ describe('planContent', () => {
     sizeGB: fc.constantFrom(100, undefined),
   });
 
-  it('formats nothing on which anything is recognised, that is not of the ordered size, or to be read only', () => {
+  it('formats nothing on which anything is recognised, that is of no ordered size, or to be read only', () => {
     fc.assert(
       fc.property(seen, wanted, (content, want) => {
         if (planContent(content, want).do !== 'format') return;
         assert.equal(content.signature.kind, 'none');
         assert.isFalse(want.readOnly);
-        assert.isTrue(want.sizeGB === undefined || content.sizeBytes < 200e9);
+        assert.isTrue(want.sizeGB === undefined || content.sizeBytes < 150e9);
         assert.isTrue(content.zeros === true || content.formatBegun);
       }),
     );
+  });
+
+  it('formats an empty disk that has grown by whole steps since it was attached, but no smaller or odd one', () => {
+    for (const bytes of [200e9, 200 * 2 ** 30, 1500e9]) {
+      assert.equal(planContent({ ...empty, sizeBytes: bytes }, want).do, 'format', `${bytes} bytes`);
+    }
+    for (const bytes of [100e9 - 512, 150e9, 199e9, 200 * 2 ** 30 + 512]) {
+      assert.equal(planContent({ ...empty, sizeBytes: bytes }, want).do, 'refuse', `${bytes} bytes`);
+    }
+    assert.equal(planContent({ ...empty, sizeBytes: 200e9 }, { ...want, sizeGB: 300 }).do, 'refuse');
   });
 
   it('mounts ext4 only, and none that it made for another disk', () => {

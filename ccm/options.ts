@@ -140,9 +140,10 @@ function enabledControllers(items: readonly string[]): ReadonlySet<'node' | 'ser
   return new Set(all.filter((controller) => decided.get(controller) ?? items.includes('*')));
 }
 
-/** Anything shorter would only load both APIs. */
+/** Anything shorter would only load both APIs; so would anything that a timer of 31 bits can't hold, with its jitter: it ends at once. */
 function assertPeriod(name: string, periodMs: number): void {
   if (periodMs < 1_000) throw new UsageError(`--${name} is too short: it takes at least 1s`);
+  if (periodMs > 480 * 3_600_000) throw new UsageError(`--${name} is too long: it takes at most 480h`);
 }
 
 function assertReadable(file: string): void {

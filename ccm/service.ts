@@ -180,7 +180,10 @@ export class ServiceController implements Reconciler {
     const name = loadBalancerName(service);
     let current = service;
 
-    const decide = async (seen: L4LoadBalancer | undefined): Promise<readonly Step[]> => {
+    const decide = async (
+      seen: L4LoadBalancer | undefined,
+      unmovable: ReadonlySet<number>,
+    ): Promise<readonly Step[]> => {
       if (seen === undefined || !isOurs(seen, current)) await this.#status.assertFresh(current, signal);
       if (seen !== undefined && !isOurs(seen, current)) throw new Error(foreign(seen));
       const { wanted, skipped } = wantedL4(request, targets, seen);
@@ -189,7 +192,7 @@ export class ServiceController implements Reconciler {
         ...request.advice.map((message) => ({ reason: 'LoadBalancerAdvice', message })),
         ...skipped.map((message) => ({ reason: 'LoadBalancerSettingSkipped', message })),
       ]);
-      const steps = planL4(wanted, seen);
+      const steps = planL4(wanted, seen, unmovable);
       if (steps.length === 0) return steps;
       logger.info('Changing load balancer', { service: keyOf(service), name, steps: steps.map((step) => step.kind) });
       if (cause === 'service' && !memory.announced) {
@@ -227,6 +230,8 @@ export class ServiceController implements Reconciler {
     const decide = (seen: L4LoadBalancer | undefined): Promise<readonly Step[]> => {
       if (seen === undefined) return Promise.resolve([]);
       if (!isOurs(seen, service)) {
+        if (seen.vip === '')
+          throw new Error(`the cloud names no address of load balancer ${seen.name}, which says whose it is`);
         this.#warn(service, [{ reason: 'LoadBalancerNotDeleted', message: foreign(seen) }]);
         return Promise.resolve([]);
       }

@@ -57,9 +57,7 @@ export class EventRecorder {
       return;
     }
     this.#queue.push(correlated);
-    this.#delivering ??= this.#deliverAll().finally(() => {
-      this.#delivering = undefined;
-    });
+    this.#delivering ??= this.#deliverAll();
   }
 
   /** Resolves when nothing waits for delivery any more; soon after the recorder's signal is aborted. */
@@ -107,6 +105,7 @@ export class EventRecorder {
 
   async #deliverAll(): Promise<void> {
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) await this.#deliver(next);
+    this.#delivering = undefined; // in the same moment as the queue is seen empty: an event that comes next starts anew
   }
 
   async #deliver({ event, repeated }: CorrelatedEvent): Promise<void> {

@@ -221,8 +221,8 @@ function parseCreated(answer: XmlElement): { readonly vip: string } {
 }
 
 /**
- * One entry of the answer is one port; entries of the same name make up one load balancer. An entry without name or ports makes the
- * answer unreadable: leaving it out would say that some listener does not exist, and a deletion would end with it still there.
+ * One entry of the answer is one port; entries of the same name make up one load balancer. An entry without name, listener or ports
+ * makes the answer unreadable: leaving it out would say that some listener does not exist, and a deletion would end with it still there.
  */
 function parseLoadBalancers(answer: XmlElement): readonly L4LoadBalancer[] {
   const byName = new Map<string, Omit<L4LoadBalancer, 'listeners'> & { readonly listeners: L4Listener[] }>();
@@ -238,7 +238,9 @@ function parseLoadBalancers(answer: XmlElement): readonly L4LoadBalancer[] {
       listeners: [],
     };
     byName.set(name, loadBalancer);
-    for (const description of entry.items('ListenerDescriptions')) {
+    const descriptions = entry.items('ListenerDescriptions');
+    if (descriptions.length === 0) throw new UnreadableAnswer('a load balancer lacks its <Listener>');
+    for (const description of descriptions) {
       loadBalancer.listeners.push(parseListener(description.child('Listener'), entry));
     }
   }

@@ -102,10 +102,12 @@ export function readRefusal(body: string): Refusal | undefined {
   } catch (error) {
     if (!(error instanceof UnreadableAnswer)) throw error;
   }
-  const code = /<Error>.*?<Code>\s*([A-Z][\w.]*)\s*<\/Code>/s.exec(body)?.[1];
+  // No pattern here has two ways to take the same text: on a body of megabytes it would not come back.
+  const start = body.indexOf('<Error>');
+  const code = start === -1 ? undefined : /<Code>\s*([A-Z][\w.]*)\s*<\/Code>/.exec(body.slice(start))?.[1];
   if (code === undefined) return undefined;
   const message = /<Message>([^<]*)<\/Message>/.exec(body)?.[1] ?? '';
-  const requestId = /<RequestI[Dd]>\s*([^<\s]*)\s*<\/RequestI[Dd]>/.exec(body)?.[1] ?? '';
+  const requestId = /<RequestI[Dd]>\s*([^<\s]*)/.exec(body)?.[1] ?? '';
   return { code, message: decodeReferences(message).trim(), requestId };
 }
 

@@ -10,8 +10,8 @@ import type { L4LoadBalancer, L4LoadBalancers } from '../../nifcloud/l4-load-bal
 import type { Step } from './l4-plan.ts';
 
 /**
- * Looks at one load balancer in one go. Replacing all three ports takes five, a change of bandwidth one more; the rest is for
- * lost answers.
+ * Looks at one load balancer in one go. Making one with three ports, or replacing all three, takes three; the rest is for lost
+ * answers.
  */
 const MAX_LOOKS = 10;
 
@@ -46,28 +46,47 @@ export interface Settled {
  * - A refused call ends what was planned for its listener (a filter that could not be set must not be followed by targets) and
  *   nothing else; it is not sent again. Servers are registered and deregistered together; if the cloud objects to one of them,
  *   each by itself.
+ * - Nor is a call that succeeded: what the cloud does not show at once is looked for later.
+ * @param decide is told which ports the cloud refused to change
  * @throws what is no matter of one call: throttling, refused credentials, maintenance, no connection, what `decide` throws
  */
 export async function settle(
   calls: L4Calls,
   name: string,
-  decide: (seen: L4LoadBalancer | undefined) => Promise<readonly Step[]>,
+  decide: (seen: L4LoadBalancer | undefined, unmovable: ReadonlySet<number>) => Promise<readonly Step[]>,
   signal: AbortSignal,
 ): Promise<Settled> {
-  const refused = new Map<string, NifcloudError>(); // by the step as text
+  const sent: Sent = { refused: new Map(), done: new Set(), unmovable: new Set() };
+  const call = async (step: Call): Promise<void> => {
+    const text = JSON.stringify(step);
+    if (sent.done.has(text))
+      throw new Error(`load balancer ${name} does not show yet what the cloud did: ${step.kind}`);
+    await send(calls, name, step, signal);
+    sent.done.add(text);
+  };
   for (let looks = 0; looks < MAX_LOOKS; looks++) {
     const seen = (await calls.list(signal)).find((one) => one.name === name);
-    const lookAgain = await apply((step) => send(calls, name, step, signal), await decide(seen), refused);
-    if (!lookAgain) return { seen, refusals: [...refused.values()] };
+    const lookAgain = await apply(call, await decide(seen, sent.unmovable), sent);
+    if (!lookAgain) return { seen, refusals: [...sent.refused.values()] };
   }
   throw new Error(`load balancer ${name} is still not as wanted after ${MAX_LOOKS} looks`);
 }
 
-/** @returns whether to look again: there is something new to be seen, and the plan went only that far */
+/** What became of the steps of all looks. */
+interface Sent {
+  /** By the step as text. */
+  readonly refused: Map<string, NifcloudError>;
+  /** Steps as text. */
+  readonly done: Set<string>;
+  /** Ports of the load balancer whose change was refused. */
+  readonly unmovable: Set<number>;
+}
+
+/** @returns whether to look again: there is something new to be seen or to be planned, and the plan went only that far */
 async function apply(
   call: (step: Call) => Promise<void>,
   steps: readonly Step[],
-  refused: Map<string, NifcloudError>,
+  { refused, unmovable }: Sent,
 ): Promise<boolean> {
   const stopped = new Set<number>(); // ports of the load balancer
   const waiting = [...steps];
@@ -87,6 +106,10 @@ async function apply(
         if (isUnknownOutcome(error)) return true;
         if (!isRefusal(error)) throw error;
         refusal = error;
+        if (step.kind === 'update-listener') {
+          unmovable.add(step.ports.loadBalancerPort);
+          hasChanged = true;
+        }
       }
     }
     const singly = oneByOne(step, refusal);

@@ -34,7 +34,7 @@ export interface WantedListener {
   };
   /** `undefined` where nobody knows: nothing is registered or deregistered. */
   readonly targets: readonly WantedTarget[] | undefined;
-  /** Never `deny`. `undefined` where what is stated is no filter: such a port is neither made nor moved, only served. */
+  /** Never `deny`. `undefined` where what is stated is no filter: such a port keeps what it has; none is made. */
   readonly filter: { readonly type: 'allow'; readonly addresses: readonly string[] } | undefined;
 }
 
@@ -111,8 +111,14 @@ interface TargetStep {
  *   documented) ends the plan with `observe-again`. So a new load balancer and a half-made one take the same way.
  * - The last listener is never deleted, because the load balancer and its address go with it; unless it shall go.
  * - The last target of a listener is never deregistered while another is wanted, unless the listener itself changes.
+ *
+ * @param unmovable ports of the load balancer that the cloud refused to change: they are served as they are
  */
-export function planL4(wanted: WantedL4 | undefined, seen: L4LoadBalancer | undefined): readonly Step[] {
+export function planL4(
+  wanted: WantedL4 | undefined,
+  seen: L4LoadBalancer | undefined,
+  unmovable: ReadonlySet<number> = new Set(),
+): readonly Step[] {
   if (wanted === undefined) return seen === undefined ? [] : deletionSteps(seen);
   if (seen === undefined) return creationSteps(wanted);
 
@@ -127,7 +133,9 @@ export function planL4(wanted: WantedL4 | undefined, seen: L4LoadBalancer | unde
       continue;
     }
     kept.add(present);
-    if (isToBeMoved(listener, present)) changed.push(...moveSteps(listener, present));
+    // With a wrong node port there is nothing to serve: what answers there is not this Service any more.
+    const isServable = listener.instancePort === present.instancePort && unmovable.has(listener.loadBalancerPort);
+    if (isToBeMoved(listener, present) && !isServable) changed.push(...moveSteps(listener, present));
     else served.push(...servingSteps(listener, present));
   }
   const surplus = seen.listeners.filter((one) => !kept.has(one));
@@ -157,10 +165,10 @@ function deletionSteps(seen: L4LoadBalancer): readonly Step[] {
   return [...seen.listeners.map(deleteListener), OBSERVE_AGAIN];
 }
 
-/** Whether a listener needs UpdateLoadBalancer; not where its filter could not be set again afterwards. */
+/** Whether a listener needs UpdateLoadBalancer; for its balancing alone not where its filter could not be set again afterwards. */
 function isToBeMoved(wanted: WantedListener, seen: L4Listener): boolean {
-  if (wanted.filter === undefined) return false;
-  return wanted.instancePort !== seen.instancePort || differs(wanted.balancingType, seen.balancingType);
+  if (wanted.instancePort !== seen.instancePort) return true;
+  return wanted.filter !== undefined && differs(wanted.balancingType, seen.balancingType);
 }
 
 function moveSteps(wanted: WantedListener, seen: L4Listener): readonly Step[] {
@@ -180,14 +188,16 @@ function moveSteps(wanted: WantedListener, seen: L4Listener): readonly Step[] {
   return [{ kind: 'deregister-targets', ports, serverNames: seen.targets.map((one) => one.serverName) }, change];
 }
 
-/** Makes listeners that are missing, then removes those nobody wants. */
+/** Removes listeners nobody wants and makes those that are missing. */
 function replacementSteps(
   missing: readonly WantedListener[],
   surplus: readonly L4Listener[],
   present: number,
   kept: number,
 ): readonly Step[] {
-  if (missing.length === 0) return kept === 0 ? [] : surplus.map(deleteListener);
+  // One that stays holds the address, so none of the others is needed until a new one is there (which the cloud may refuse).
+  if (kept > 0) return [...surplus.map(deleteListener), ...missing.map(registerPort)];
+  if (missing.length === 0) return [];
   const room = MAX_LISTENERS - present;
   if (room > 0) return missing.slice(0, room).map(registerPort);
   // One at a time: were the new port refused, a second pass must not delete the next old one in vain.
@@ -279,7 +289,7 @@ function healthCheckSteps(
 
 function targetSteps(ports: Ports, wanted: WantedListener, seen: L4Listener): readonly Step[] {
   if (wanted.targets === undefined) return [];
-  // A port that was made but never filtered stays shut while what the filter shall be is not known.
+  // A port that was never filtered, or lost its filter on the way, stays shut while what the filter shall be is not known.
   if (wanted.filter === undefined && isOpen(seen.filter) && seen.targets.length === 0) return [];
   const { targets } = wanted;
   const coming = targets.filter((one) => one.listed && !seen.targets.some((target) => isSameServer(one, target)));

@@ -58,6 +58,18 @@ describe('the command line of the cloud-controller-manager', () => {
     ['a missing secret', [], { NIFCLOUD_SECRET_ACCESS_KEY: '' }, /NIFCLOUD_SECRET_ACCESS_KEY is not set/],
     ['rounds without pause', ['--node-status-update-frequency=0'], {}, /frequency is too short: it takes at least 1s$/],
     ['a hurried resync', ['--load-balancer-resync-period=5ms'], {}, /period is too short: it takes at least 1s$/],
+    [
+      'rounds that never come',
+      ['--node-status-update-frequency=720h'],
+      {},
+      /frequency is too long: it takes at most 480h$/,
+    ],
+    [
+      'a resync that never comes',
+      ['--load-balancer-resync-period=720h'],
+      {},
+      /period is too long: it takes at most 480h$/,
+    ],
     ['no workers', ['--concurrent-service-syncs=0'], {}, /a whole number from 1/],
   ];
   for (const [name, argv, environment, message] of refused) {

@@ -409,6 +409,19 @@ describe('deleting a Service', () => {
     expect(world.api.service()?.metadata.finalizers).to.deep.equal([CLEANUP_FINALIZER]);
   });
 
+  it('does not let go of the Service while the cloud shows its load balancer without an address', async () => {
+    const world = new World();
+    await world.sync();
+    const { vip } = world;
+    world.api.deleteService();
+    world.cloud.balancers.get(LB)!.vip = '';
+    await world.failingSync();
+    expect(world.api.service()?.metadata.finalizers).to.deep.equal([CLEANUP_FINALIZER]);
+    world.cloud.balancers.get(LB)!.vip = vip!;
+    await world.sync();
+    expect([world.cloud.balancers.size, world.api.service()]).to.deep.equal([0, undefined]);
+  });
+
   it('happens as well when the type changes; address and finalizer go', async () => {
     const world = new World();
     await world.sync();

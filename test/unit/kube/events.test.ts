@@ -66,7 +66,11 @@ describe('EventRecorder', () => {
     api = new EventStore();
     logger = memoryLogger();
     abort = new AbortController();
-    recorder = new EventRecorder({
+    recorder = newRecorder();
+  });
+
+  const newRecorder = (): EventRecorder =>
+    new EventRecorder({
       client: api,
       component: 'service-controller',
       logger,
@@ -74,6 +78,17 @@ describe('EventRecorder', () => {
       signal: abort.signal,
       random: () => 0.5,
     });
+
+  it('delivers an event that comes at any moment of the delivery of another', async () => {
+    for (let turns = 0; turns < 20; turns += 1) {
+      api.events.clear();
+      recorder = newRecorder();
+      recorder.event(service, 'Normal', 'First', 'first');
+      for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+      recorder.event(node, 'Normal', 'Second', 'second');
+      await clock.advance(0);
+      expect(api.summary, `after ${turns} turns`).to.deep.equal(['first ×1', 'second ×1']);
+    }
   });
 
   it('writes a core/v1 Event beside its object', async () => {

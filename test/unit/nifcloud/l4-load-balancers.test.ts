@@ -110,6 +110,7 @@ describe('L4 load balancers', () => {
   for (const [what, entry] of [
     ['a name', port('', ports(80, 30080))],
     ['a port', port('lb1', '<LoadBalancerPort>80</LoadBalancerPort><InstancePort/>')],
+    ['its listener', port('lb1', '').replace(/<ListenerDescriptions>.*<\/ListenerDescriptions>/, '')],
   ] as const) {
     it(`are not known at all when an entry lacks ${what}: it might be any of them`, async () => {
       expect(String(await errorOf(list(port('lb2', ports(80, 30080)), entry)))).to.contain('lacks its');

@@ -152,4 +152,18 @@ describe('refusals', () => {
       expect(readRefusal(body)).to.equal(undefined);
     });
   }
+
+  for (const [what, body] of [
+    ['opens errors without end', '<Error>'.repeat(500_000)],
+    ['opens codes without end', '<Error><Code>'.repeat(250_000)],
+    ['is cut in a long run of blanks', `<Error><Code>A.B</Code><RequestID>${' '.repeat(2_000_000)}`],
+    ['is cut in a long code', `<Error><Code>${'A'.repeat(2_000_000)}`],
+  ] as const) {
+    // Nothing else runs meanwhile: no other call, no time-out, no health page.
+    it(`are looked for in no more time than it takes to read a body that ${what}`, () => {
+      const startedAtMs = performance.now();
+      readRefusal(body);
+      expect(performance.now() - startedAtMs).to.be.below(2_000);
+    });
+  }
 });

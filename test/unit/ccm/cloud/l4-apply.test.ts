@@ -98,7 +98,7 @@ function cloudWith(seen: L4LoadBalancer | undefined, updateKeepsFilter: boolean)
 }
 
 const reach = (cloud: L4Cloud, wanted: WantedL4 | undefined): Promise<Settled> =>
-  settle(cloud, NAME, (seen) => Promise.resolve(planL4(wanted, seen)), NEVER);
+  settle(cloud, NAME, (seen, unmovable) => Promise.resolve(planL4(wanted, seen, unmovable)), NEVER);
 
 const current = (cloud: L4Cloud): L4LoadBalancer | undefined => cloud.balancers.get(NAME);
 
@@ -275,6 +275,14 @@ describe('the loop over an L4 load balancer', () => {
     expect(current(cloud)?.listeners).to.have.length(2);
   });
 
+  it('closes a port that nobody wants any more although the cloud refuses a new one', async () => {
+    const cloud = cloudWith(undefined, true);
+    await reach(cloud, simple(simplePort(80), simplePort(81)));
+    cloud.refuse = (action) => (action.startsWith('RegisterPort') ? 'Client.Inoperable.LoadBalancer.Odd' : undefined);
+    await reach(cloud, simple(simplePort(80), simplePort(90)));
+    expect(current(cloud)?.listeners.map((one) => one.loadBalancerPort)).to.deep.equal([80]);
+  });
+
   it('registers the other servers although the cloud objects to one', async () => {
     const cloud = cloudWith(undefined, true);
     cloud.servers.delete('node1');
@@ -295,6 +303,43 @@ describe('the loop over an L4 load balancer', () => {
     expect(serversOn(cloud, 80)).to.deep.equal([]);
     await reach(cloud, simple(simplePort(80), simplePort(81)));
     expect(serversOn(cloud, 80)).to.deep.equal(['node0']);
+  });
+
+  for (const [when, given] of [
+    ['whose servers were there', simple(simplePort(80))],
+    ['whose servers were taken off before', simple({ ...simplePort(80), targets: undefined })],
+  ] as const) {
+    it(`goes on serving a port ${when} although the cloud refuses another balancing`, async () => {
+      const cloud = cloudWith(undefined, true);
+      await reach(cloud, given);
+      cloud.refuse = (action) => (action === 'UpdateLoadBalancer' ? 'Client.Inoperable.LoadBalancer.Odd' : undefined);
+      for (let run = 0; run < 2; run++) {
+        const { refusals } = await reach(cloud, simple({ ...simplePort(80), balancingType: 2 }));
+        expect(serversOn(cloud, 80)).to.deep.equal(['node0']);
+        expect(refusals).to.have.length(1);
+      }
+    });
+  }
+
+  it('leaves a port shut whose node port is no longer its own although the cloud refuses the new one', async () => {
+    const cloud = cloudWith(undefined, true);
+    await reach(cloud, simple(simplePort(80)));
+    cloud.refuse = (action) => (action === 'UpdateLoadBalancer' ? 'Client.Inoperable.LoadBalancer.Odd' : undefined);
+    await reach(cloud, simple({ ...simplePort(80), instancePort: 31000 }));
+    expect(serversOn(cloud, 80)).to.deep.equal([]);
+  });
+
+  it('sends nothing twice that the cloud accepted but does not show', async () => {
+    const cloud = cloudWith(undefined, true);
+    await reach(cloud, simple(simplePort(80)));
+    const asItWas = await cloud.list();
+    cloud.list = () => Promise.resolve(asItWas);
+    cloud.writes.length = 0;
+    const error = await reach(cloud, { ...simple(simplePort(80)), networkVolumeMbps: 100 }).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(String(error)).to.match(/does not show .* update/);
+    expect(cloud.writes).to.deep.equal(['UpdateLoadBalancer']);
   });
 
   it('stops at once where no call would succeed', async () => {

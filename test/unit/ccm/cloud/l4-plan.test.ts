@@ -143,6 +143,15 @@ describe('the plan for an L4 load balancer', () => {
     expect(kinds(planL4(wanted({ ...unknown, balancingType: 2 }), present))).to.deep.equal(['register-targets']);
   });
 
+  it("follows the node port of a port whose filter cannot be known: the old one may be another Service's by now", () => {
+    const unknown = { ...wantedPort(80, 31000), filter: undefined };
+    const filter: L4Filter = { type: 'allow', addresses: ['192.0.2.1'] };
+    const plan = planL4(wanted(unknown), seen(seenPort(80, 30080, { filter })));
+    expect(kinds(plan)).to.deep.equal(['deregister-targets', 'update-listener', 'observe-again']);
+    // If the cloud dropped the filter, the port stays shut.
+    expect(planL4(wanted(unknown), seen(seenPort(80, 31000, { targets: [] })))).to.deep.equal([]);
+  });
+
   it('neither makes nor fills a port whose filter cannot be known', () => {
     const unknown = { ...wantedPort(80, 30080), filter: undefined };
     expect(planL4(wanted(unknown), undefined)).to.deep.equal([]);

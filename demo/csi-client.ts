@@ -11,8 +11,11 @@ export type CsiError = ServiceError;
 /** The sidecars' and kubelet's end of the driver's socket. */
 export class CsiClient {
   readonly #services: Readonly<Record<string, InstanceType<ServiceClientConstructor>>>;
+  readonly #signal: AbortSignal | undefined;
 
-  constructor(socket: string) {
+  /** @param signal cancels the calls that are under way when it aborts */
+  constructor(socket: string, signal?: AbortSignal) {
+    this.#signal = signal;
     const definition = loadSync(PROTO, { keepCase: true, longs: String, enums: String, defaults: true, oneofs: true });
     const csi = (loadPackageDefinition(definition)['csi'] as GrpcObject)['v1'] as GrpcObject;
     const connect = (name: string): InstanceType<ServiceClientConstructor> =>
@@ -25,12 +28,17 @@ export class CsiClient {
    * @throws CsiError with the driver's code and text.
    */
   async call<T>(service: 'Identity' | 'Controller' | 'Node', method: string, request: object = {}): Promise<T> {
+    this.#signal?.throwIfAborted();
     const client = this.#services[service];
     return await new Promise((resolve, reject) => {
-      client?.[method]?.(request, { deadline: Date.now() + 600_000 }, (error: CsiError | null, response: T) => {
+      const deadline = Date.now() + 600_000;
+      const cancel = (): void => call?.cancel();
+      const call = client?.[method]?.(request, { deadline }, (error: CsiError | null, response: T) => {
+        this.#signal?.removeEventListener('abort', cancel);
         if (error === null) resolve(response);
         else reject(error);
       });
+      this.#signal?.addEventListener('abort', cancel);
     });
   }
 

@@ -1,25 +1,26 @@
 /** The main job on one machine: `npm run demo`. README.md shows what it prints, docs/architecture.md what happens inside. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { systemClock } from '../daemon/clock.ts';
-import { flag, helpText, parseFlags } from '../daemon/flags.ts';
+import { flag, helpText, parseFlags, UsageError } from '../daemon/flags.ts';
 import { createLogger } from '../daemon/logger.ts';
 import { runDaemon } from '../daemon/shutdown.ts';
 import { loadConnection } from '../kube/config.ts';
 import { KubeClient } from '../kube/rest.ts';
 import { Cluster } from './cluster.ts';
 import { CsiClient } from './csi-client.ts';
-import { chooseDisks, unmountBelow } from './disks.ts';
+import { chooseDisks, releaseDisks } from './disks.ts';
 import type { Disks } from './disks.ts';
+import { Mismatch } from './expect.ts';
 import { Report } from './report.ts';
 import { registerNode } from './roles.ts';
 import type { Machine } from './roles.ts';
-import { Mismatch, initialiseNodes, play } from './scenario.ts';
+import { initialiseNodes, play } from './scenario.ts';
 import type { CloudState, Scene } from './scenario.ts';
-import { Stage, writeKubeconfig } from './stage.ts';
+import { endOf, Stage, writeKubeconfig } from './stage.ts';
 import type { Environment, Server, SimulatorInfo } from './stage.ts';
 
 const FLAGS = {
@@ -41,35 +42,61 @@ await runDaemon('demo', async (signal) => {
     process.stdout.write(helpText(MANUAL, FLAGS));
     return;
   }
-  const disks = await chooseDisks(options.shims);
-  // A short name, because the path of a unix socket has room for 107 bytes.
-  const stage = new Stage(await mkdtemp(join(tmpdir(), 'nk-')));
   try {
-    await perform(stage, disks, options, signal);
+    await demonstrate(options, AbortSignal.any([signal, nobodyWatches()]));
   } catch (error) {
-    if (!signal.aborted) await printLogs(stage);
-    throw error instanceof Mismatch ? new Error(`✗ ${error.message}`) : error;
-  } finally {
-    await unmountBelow(stage.folder);
-    await stage.stop();
-    await rm(stage.folder, { recursive: true, force: true });
+    if (signal.aborted) throw new UsageError('interrupted', { cause: error });
+    // What was seen, and what the system refused, are told in a line; the stack is for mistakes in the demo itself.
+    const told = error instanceof Mismatch || (error instanceof Error && 'syscall' in error);
+    throw told ? new UsageError(error.message, { cause: error }) : error;
   }
 });
 
-async function perform(
-  stage: Stage,
-  disks: Disks,
-  options: { record: boolean; stay: boolean },
-  signal: AbortSignal,
-): Promise<void> {
+interface Options {
+  readonly record: boolean;
+  readonly shims: boolean;
+  readonly stay: boolean;
+}
+
+/** Sets the stage, performs, and leaves nothing behind, however it ends. */
+async function demonstrate(options: Options, signal: AbortSignal): Promise<void> {
+  const disks = await chooseDisks(options.shims);
+  // A short name, because the path of a unix socket has room for 107 bytes; resolved, as the mount table has it.
+  const stage = new Stage(await realpath(await mkdtemp(join(tmpdir(), 'nk-'))), signal);
+  try {
+    await perform(stage, disks, options);
+  } catch (error) {
+    // A connection breaks a moment before its program is known to have ended. That, or Ctrl-C, is why the rest broke off.
+    await systemClock.sleep(100);
+    stage.signal.throwIfAborted();
+    await printLogs(stage);
+    throw error;
+  } finally {
+    await stage.stop();
+    await releaseDisks(stage.folder);
+    await rm(stage.folder, { recursive: true, force: true });
+  }
+}
+
+/** Aborts when the terminal, or whoever reads what is printed, has gone. */
+function nobodyWatches(): AbortSignal {
+  const gone = new AbortController();
+  const leave = (): void => gone.abort(new Mismatch('the terminal, or the reader of what is printed, has gone'));
+  process.on('SIGHUP', leave);
+  process.stdout.on('error', leave);
+  process.stderr.on('error', leave);
+  return gone.signal;
+}
+
+async function perform(stage: Stage, disks: Disks, options: Options): Promise<void> {
   const [simulator, api] = await Promise.all([startSimulator(stage, disks), startApi(stage)]);
   const kubeconfig = join(stage.folder, 'kubeconfig');
   await writeKubeconfig(kubeconfig, api.listening, 'admin');
-  const cluster = new Cluster(await connect(kubeconfig), signal);
+  const cluster = new Cluster(await connect(kubeconfig), stage.signal);
   const control = new URL('/control/', simulator.listening);
-  const cloud = async (): Promise<CloudState> => await getJson<CloudState>(new URL('state', control));
+  const cloud = async (): Promise<CloudState> => await getJson<CloudState>(new URL('state', control), stage.signal);
   const report = new Report(
-    async () => (await getJson<{ counts: Record<string, number> }>(new URL('calls', control))).counts,
+    async () => (await getJson<{ counts: Record<string, number> }>(new URL('calls', control), stage.signal)).counts,
   );
 
   report.say('nifcloud-kubernetes: a Service and a claim on a simulated NIFCLOUD');
@@ -86,20 +113,22 @@ async function perform(
   const scene = await report.step('nodes register, the daemons start', async () => {
     for (const server of simulator.servers) await registerNode(cluster, server);
     const daemons = await startDaemons(stage, simulator, api, disks);
-    const started: Scene = { ...daemons, cluster, report, cloud, fileSystemBytes: fileSystemBytes(disks) };
+    const { signal } = stage;
+    const started: Scene = { ...daemons, cluster, report, signal, cloud, fileSystemBytes: fileSystemBytes(disks) };
     await initialiseNodes(started);
     return started;
   });
   await play(scene, before);
-  const ended = stage.ended();
-  if (ended.length > 0) throw new Mismatch(`${ended.join(', ')} ended by itself`);
   report.table();
   if (options.record) await report.record(README);
   if (options.stay) {
-    report.say(
-      `\nStill running. Ctrl-C stops it.\n  export KUBECONFIG=${kubeconfig}\n  export NIFCLOUD_ENDPOINT=${new URL(simulator.listening).origin}`,
-    );
-    await systemClock.sleep(2 ** 31 - 1, signal).catch(() => undefined);
+    report.say('\nStill running, until Ctrl-C. The daemons serve what you apply; no scheduler or kubelet does.');
+    report.say(`  export KUBECONFIG=${kubeconfig}`);
+    report.say('  kubectl apply --validate=false -f FILE');
+    report.say(`  curl ${new URL('state', control).href}`);
+    await systemClock.sleep(2 ** 31 - 1, stage.signal).catch((reason: unknown) => {
+      if (reason instanceof Mismatch) throw reason;
+    });
   }
   for (const { csi } of scene.machines) csi.close();
   scene.controller.close();
@@ -146,7 +175,7 @@ async function startDaemons(
   };
   const startController = async (): Promise<CsiClient> => {
     const socket = join(stage.folder, 'c.sock');
-    const client = new CsiClient(socket);
+    const client = new CsiClient(socket, stage.signal);
     const args = ['--mode=controller', `--endpoint=unix://${socket}`, await kubeconfig('csi')];
     await stage.start(
       'csi-controller',
@@ -160,7 +189,7 @@ async function startDaemons(
   const startNode = async (server: Server): Promise<Machine> => {
     const socket = join(stage.folder, `${server.name}.sock`);
     const kubeletFolder = join(stage.folder, server.name, 'kubelet');
-    const client = new CsiClient(socket);
+    const client = new CsiClient(socket, stage.signal);
     const state = join(kubeletFolder, 'plugins/additional-storage.csi.nifcloud.com.state');
     const args = [
       '--mode=node',
@@ -191,8 +220,8 @@ async function connect(kubeconfig: string): Promise<KubeClient> {
   return new KubeClient(connection, { userAgent: 'demo', qps: 1000, burst: 1000, logger, clock: systemClock });
 }
 
-async function getJson<T>(url: URL): Promise<T> {
-  const response = await fetch(url);
+async function getJson<T>(url: URL, signal: AbortSignal): Promise<T> {
+  const response = await fetch(url, { signal });
   if (!response.ok) throw new Error(`${url.href} answers ${response.status}: ${await response.text()}`);
   return (await response.json()) as T;
 }
@@ -213,7 +242,7 @@ function fileSystemBytes(disks: Disks): Scene['fileSystemBytes'] {
 /** The end of every program's log: what a failed run leaves behind to look at. */
 async function printLogs(stage: Stage): Promise<void> {
   for (const name of (await readdir(stage.folder)).filter((file) => file.endsWith('.log'))) {
-    const lines = (await readFile(join(stage.folder, name), 'utf8')).trim().split('\n').slice(-15);
-    process.stderr.write(`\n--- the end of ${name}\n${lines.join('\n')}\n`);
+    const end = endOf(join(stage.folder, name));
+    if (end !== '') process.stderr.write(`\n--- the end of ${name}\n${end}\n`);
   }
 }

@@ -1,13 +1,14 @@
 import { execFile } from 'node:child_process';
-import { access, chmod, constants, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { access, constants, mkdtemp, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { parseMountinfo } from '../csi/linux/mountinfo.ts';
 
 const run = promisify(execFile);
 
-/** What the node server calls on a real host (csi/linux). */
+/** What the node server (csi/linux) and the simulator's loop devices call. */
 const TOOLS = [
   'mount',
   'umount',
@@ -74,7 +75,6 @@ async function whyNoLoopMount(path: string): Promise<string> {
     await truncate(image, 16 * 2 ** 20);
     device = (await run('losetup', ['--find', '--show', image], { env })).stdout.trim();
     await run('mkfs.ext4', ['-q', '-F', device], { env });
-    await chmod(folder, 0o700);
     await run('mount', ['-t', 'ext4', device, folder], { env });
     await run('umount', [folder], { env });
     return '';
@@ -86,12 +86,20 @@ async function whyNoLoopMount(path: string): Promise<string> {
   }
 }
 
-/** Unmounts whatever a failed run has left mounted below its folder; loop devices are the simulator's to free. */
-export async function unmountBelow(folder: string): Promise<void> {
+/**
+ * Unmounts and frees what a failed run has left of its disks, before its folder is removed: also mounts that are in use,
+ * as a recursive delete would go through them.
+ */
+export async function releaseDisks(folder: string): Promise<void> {
   if (process.platform !== 'linux') return;
-  const mountinfo = await readFile('/proc/self/mountinfo', 'utf8');
-  const targets = mountinfo.split('\n').map((line) => line.split(' ')[4] ?? '');
-  for (const target of targets.toReversed()) {
-    if (target.startsWith(`${folder}/`)) await run('umount', [target]).catch(() => undefined);
+  const isOurs = (path: string): boolean => path.startsWith(`${folder}/`);
+  const mounts = parseMountinfo(await readFile('/proc/self/mountinfo', 'utf8'));
+  for (const { point } of mounts.toReversed()) {
+    if (isOurs(point)) await run('umount', ['--lazy', point]);
+  }
+  // Only a simulator that was killed has not freed its loop devices.
+  for (const device of await readdir('/sys/block')) {
+    const image = await readFile(`/sys/block/${device}/loop/backing_file`, 'utf8').catch(() => '');
+    if (isOurs(image)) await run('losetup', ['--detach', `/dev/${device}`]);
   }
 }

@@ -3,9 +3,9 @@ import { get } from 'node:http';
 import type { Server as HttpServer } from 'node:http';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { systemClock } from '../daemon/clock.ts';
 import type { Cluster, Resource } from './cluster.ts';
 import type { CsiClient, CsiError } from './csi-client.ts';
+import { eventually, expect, Mismatch } from './expect.ts';
 import type { Report } from './report.ts';
 import * as roles from './roles.ts';
 import type { Machine, Pod, Volume } from './roles.ts';
@@ -16,6 +16,8 @@ export interface Scene {
   readonly controller: CsiClient;
   readonly machines: readonly Machine[];
   readonly report: Report;
+  /** Aborts when the demo is to end. */
+  readonly signal: AbortSignal;
   /** The cloud as it is now: what the simulator's control endpoint tells. */
   readonly cloud: () => Promise<CloudState>;
   readonly fileSystemBytes: (machine: Machine, volume: Volume) => Promise<number>;
@@ -38,26 +40,6 @@ export interface CloudState {
 const MANIFESTS = new URL('manifests/', import.meta.url);
 const CLAIM = 'nifcloud-as-claim';
 const GIB = 2 ** 30;
-
-/** The demo found something else than it should. */
-export class Mismatch extends Error {
-  override readonly name = 'Mismatch';
-}
-
-function expect(holds: boolean, what: string): asserts holds {
-  if (!holds) throw new Mismatch(what);
-}
-
-/** Waits for a state of the world that the daemons bring about by themselves. */
-async function eventually<T>(what: string, look: () => Promise<T | undefined>, timeoutMs = 30_000): Promise<T> {
-  const deadlineMs = performance.now() + timeoutMs;
-  for (;;) {
-    const seen = await look();
-    if (seen !== undefined) return seen;
-    if (performance.now() > deadlineMs) throw new Mismatch(`${what}: not within ${timeoutMs / 1000} s`);
-    await systemClock.sleep(50);
-  }
-}
 
 /**
  * The story of the demo, from the first node to the last deletion; `before` is the cloud as it was found.
@@ -84,12 +66,16 @@ export async function play(scene: Scene, before: CloudState): Promise<void> {
 
 /** What the CCM does for a node that a kubelet has registered, and then the kubelet for the driver's node server. */
 export async function initialiseNodes(scene: Scene): Promise<void> {
-  const { cluster, machines, report } = scene;
+  const { cluster, machines, report, signal } = scene;
   for (const { server } of machines) {
-    const node = await eventually(`node ${server.name} is initialised`, async () => {
-      const seen = await cluster.get<roles.Node>('Node', server.name);
-      return (seen.spec?.taints ?? []).length === 0 ? seen : undefined;
-    });
+    const node = await eventually(
+      `node ${server.name} is initialised`,
+      async () => {
+        const seen = await cluster.get<roles.Node>('Node', server.name);
+        return (seen.spec?.taints ?? []).length === 0 ? seen : undefined;
+      },
+      signal,
+    );
     const labels = node.metadata.labels ?? {};
     expect(
       node.spec?.providerID === `nifcloud:///${server.zone}/${server.uniqueId}`,
@@ -110,7 +96,7 @@ interface LoadBalancerService extends Resource {
 }
 
 async function exposeNginx(scene: Scene, listeners: HttpServer[]): Promise<void> {
-  const { cluster, controller, machines, report } = scene;
+  const { cluster, controller, machines, report, signal } = scene;
   await cluster.apply(new URL('loadbalancer.yaml', MANIFESTS));
   const service = await cluster.get<LoadBalancerService>('Service', 'nginx');
   const nodePort = service.spec.ports[0]?.nodePort ?? 0;
@@ -123,10 +109,14 @@ async function exposeNginx(scene: Scene, listeners: HttpServer[]): Promise<void>
     listeners.push(await roles.answerNodePort(machine, nodePort));
     await roles.startPod(cluster, machine, pod);
   }
-  const vip = await eventually('the Service has an address', async () => {
-    const { status } = await cluster.get<LoadBalancerService>('Service', 'nginx');
-    return status?.loadBalancer?.ingress?.[0]?.ip;
-  });
+  const vip = await eventually(
+    'the Service has an address',
+    async () => {
+      const { status } = await cluster.get<LoadBalancerService>('Service', 'nginx');
+      return status?.loadBalancer?.ingress?.[0]?.ip;
+    },
+    signal,
+  );
   const [balancer] = (await scene.cloud()).loadBalancers;
   const port = balancer?.ports[0];
   expect(balancer?.vip === vip && port !== undefined, `the cloud's load balancer does not have the address ${vip}`);
@@ -136,11 +126,15 @@ async function exposeNginx(scene: Scene, listeners: HttpServer[]): Promise<void>
   );
   report.fact(`load balancer ${balancer.name} (L4) with ${port.targets.length} targets; status.loadBalancer: ${vip}`);
   const answered = new Map<string, number>();
-  await eventually('every node answers through the load balancer', async () => {
-    const name = await httpGet(port.listensAt).catch(() => undefined);
-    if (name !== undefined) answered.set(name, (answered.get(name) ?? 0) + 1);
-    return answered.size === machines.length || undefined;
-  });
+  await eventually(
+    'every node answers through the load balancer',
+    async () => {
+      const name = await httpGet(port.listensAt).catch(() => undefined);
+      if (name !== undefined) answered.set(name, (answered.get(name) ?? 0) + 1);
+      return answered.size === machines.length || undefined;
+    },
+    signal,
+  );
   const tally = [...answered].toSorted(([a], [b]) => a.localeCompare(b)).map(([name, count]) => `${name} ${count}×`);
   const stand = port.listensAt === `${vip}:80` ? '' : ` (${port.listensAt} stands for it here)`;
   report.fact(`GET http://${vip}/${stand} is answered by ${tally.join(', ')}`);
@@ -153,7 +147,11 @@ async function removeNginx(scene: Scene): Promise<void> {
   for (const pod of await roles.podsOf(cluster, 'nginx')) {
     await roles.stopPod(cluster, machineOf(scene, pod.spec.nodeName ?? ''), pod);
   }
-  await eventually('the Service is gone', async () => ((await cluster.exists('Service', 'nginx')) ? undefined : true));
+  await eventually(
+    'the Service is gone',
+    async () => ((await cluster.exists('Service', 'nginx')) ? undefined : true),
+    scene.signal,
+  );
   report.fact('load balancer deleted, finalizer removed, Service gone');
 }
 

@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { createWriteStream } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../daemon/clock.ts';
+import { Mismatch } from './expect.ts';
 
 /** A server of the simulated cloud, as the simulator announces it. */
 export interface Server {
@@ -30,13 +32,22 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** How long a program may take to say that it is ready, in ms; a cold start on a busy machine takes some 3 s. */
 const READY_TIMEOUT_MS = 30_000;
 
-/** Everything the demo starts, each a process of its own, with one folder for what they write. */
+/**
+ * Everything the demo starts, each a process of its own, with one folder for what they write. They are in process groups
+ * of their own: Ctrl-C in a terminal reaches the demo alone, which stops them in order.
+ */
 export class Stage {
   readonly folder: string;
-  readonly #processes: { name: string; child: ChildProcess }[] = [];
+  /** Aborts when the demo is to end: with the reason of the caller's signal, or a Mismatch when a program ended by itself. */
+  readonly signal: AbortSignal;
+  readonly #broken = new AbortController();
+  readonly #processes: ChildProcess[] = [];
+  #stopping = false;
 
-  constructor(folder: string) {
+  /** @param folder exists */
+  constructor(folder: string, signal?: AbortSignal) {
     this.folder = folder;
+    this.signal = AbortSignal.any([this.#broken.signal, ...(signal === undefined ? [] : [signal])]);
   }
 
   /** The file that a program's log goes to. */
@@ -46,10 +57,10 @@ export class Stage {
 
   /** Starts a program that prints one line of JSON when it is ready; answers that. */
   async startAnnouncing<T>(name: string, program: string, args: readonly string[], env: Environment = {}): Promise<T> {
-    const child = await this.#spawn(name, program, args, env);
+    const child = this.#spawn(name, program, args, env);
     let printed = '';
     child.stdout?.on('data', (chunk: Buffer) => (printed += chunk.toString()));
-    await this.#until(name, child, () => Promise.resolve(printed.includes('\n')));
+    await this.#until(name, () => Promise.resolve(printed.includes('\n')));
     return JSON.parse(printed.slice(0, printed.indexOf('\n'))) as T;
   }
 
@@ -61,55 +72,59 @@ export class Stage {
     env: Environment,
     ready: () => Promise<boolean>,
   ): Promise<void> {
-    await this.#until(name, await this.#spawn(name, program, args, env), ready);
+    this.#spawn(name, program, args, env);
+    await this.#until(name, ready);
   }
 
-  async #spawn(name: string, program: string, args: readonly string[], env: Environment): Promise<ChildProcess> {
-    await mkdir(this.folder, { recursive: true });
-    const child = spawn(process.execPath, [join(ROOT, program), ...args], {
+  #spawn(name: string, program: string, args: readonly string[], env: Environment): ChildProcess {
+    this.signal.throwIfAborted();
+    if (this.#stopping) throw new Error(`${name} is not started any more`);
+    const log = openSync(this.logFile(name), 'a');
+    const child = spawn(process.execPath, [resolve(ROOT, program), ...args], {
       // Nothing of the caller's environment but where to find tools: the programs get what is documented and no more.
       env: { PATH: process.env['PATH'], ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', log],
+      detached: true,
     });
-    child.stderr.pipe(createWriteStream(this.logFile(name)));
-    this.#processes.push({ name, child });
+    closeSync(log);
+    const endWithDemo = (): boolean => child.kill();
+    process.once('exit', endWithDemo);
+    child.once('exit', (code, signal) => {
+      process.off('exit', endWithDemo);
+      if (this.#stopping) return;
+      const how = `${name} ended by itself (${signal ?? `exit code ${code}`})`;
+      this.#broken.abort(new Mismatch(`${how}. The end of its log:\n${endOf(this.logFile(name))}`));
+    });
+    this.#processes.push(child);
     return child;
   }
 
-  async #until(name: string, child: ChildProcess, ready: () => Promise<boolean>): Promise<void> {
+  async #until(name: string, ready: () => Promise<boolean>): Promise<void> {
     const deadlineMs = performance.now() + READY_TIMEOUT_MS;
     while (!(await ready())) {
-      if (child.exitCode !== null || child.signalCode !== null)
-        throw await this.#failure(name, 'ended before it was ready');
       if (performance.now() > deadlineMs)
-        throw await this.#failure(name, `was not ready within ${READY_TIMEOUT_MS / 1000} s`);
-      await systemClock.sleep(20);
+        throw new Mismatch(`${name} was not ready within ${READY_TIMEOUT_MS / 1000} s`);
+      await systemClock.sleep(20, this.signal);
     }
-  }
-
-  async #failure(name: string, what: string): Promise<Error> {
-    const log = await readFile(this.logFile(name), 'utf8').catch(() => '');
-    return new Error(`${name} ${what}. The end of its log:\n${log.split('\n').slice(-15).join('\n')}`);
-  }
-
-  /** Names of the programs that have ended by themselves. */
-  ended(): readonly string[] {
-    return this.#processes
-      .filter(({ child }) => child.exitCode !== null || child.signalCode !== null)
-      .map(({ name }) => name);
   }
 
   /** Asks every program to stop, the last started first, and waits for each. */
   async stop(): Promise<void> {
-    for (const { child } of this.#processes.toReversed()) {
+    this.#stopping = true;
+    for (const child of this.#processes.toReversed()) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
-      const gone = new Promise((resolve) => child.once('exit', resolve));
+      const gone = once(child, 'exit');
       child.kill('SIGTERM');
       const kill = setTimeout(() => child.kill('SIGKILL'), 10_000);
       await gone;
       clearTimeout(kill);
     }
   }
+}
+
+/** The last lines of a log. */
+export function endOf(logFile: string): string {
+  return readFileSync(logFile, 'utf8').trim().split('\n').slice(-15).join('\n');
 }
 
 export type Environment = Readonly<Record<string, string>>;

@@ -86,11 +86,23 @@ const CASES: readonly Case[] = [
     says: /--disks=floppy is not allowed: it takes one of loop, file, none/,
   },
   { program: SIMULATOR, args: ['--fleet=/nonexistent'], says: /--fleet=\/nonexistent/ },
+  {
+    program: SIMULATOR,
+    args: ['--disks=file', '--state-dir=/dev/null/state'],
+    says: /ENOTDIR.*\/dev\/null\/state/,
+  },
+  // With root it is losetup that is missing.
+  {
+    program: SIMULATOR,
+    args: ['--disks=loop'],
+    env: { PATH: '/nonexistent' },
+    says: /--disks=loop needs .*; --disks=file works on plain files/,
+  },
 ];
 
 describe('a program that is started wrongly', () => {
   for (const { program, args, env = {}, says } of CASES) {
-    it(`says so in one line and exits with 1: ${program} ${args.join(' ')} ${Object.keys(env).length > 0 ? 'with keys' : ''}`, async () => {
+    it(`says so in one line and exits with 1: ${program} ${args.join(' ')} ${'NIFCLOUD_REGION' in env ? 'with keys' : ''}`, async () => {
       const { code, stderr } = await run(program, args, env);
       expect(stderr)
         .to.match(/^[^\n]+\n$/)

@@ -13,7 +13,7 @@ await runDaemon(PROGRAM, (signal) => main(process.argv.slice(2), process.env, si
 async function main(argv: readonly string[], env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
   const options = parseOptions(argv);
   if (options.help || options.version) {
-    process.stdout.write(`${options.help ? help() : version()}\n`);
+    process.stdout.write(options.help ? help() : `${version()}\n`);
     return;
   }
   const endpoint = parseEndpoint(options.endpoint);

@@ -31,6 +31,9 @@ const DRAIN_MS = 20_000;
 /** Their signals abort this long before the drain ends, so that they can still answer. */
 const ABANDON_BEFORE_END_MS = 2_000;
 
+/** The caller cancels at its own deadline; ours is counted from when the request came, and so is later by its way. */
+const DEADLINE_SLACK_MS = 500;
+
 /** How often the socket is looked after. */
 const SOCKET_CHECK_MS = 10_000;
 
@@ -217,7 +220,7 @@ function asStatus(error: RpcError): { code: status; details: string } {
 }
 
 function reasonOfEnd(call: Call, clock: Clock): RpcError {
-  const passed = clock.now() >= Number(call.getDeadline());
+  const passed = clock.now() + DEADLINE_SLACK_MS >= Number(call.getDeadline());
   return passed
     ? new RpcError(status.DEADLINE_EXCEEDED, 'the deadline of the call has passed')
     : new RpcError(status.CANCELLED, 'the caller gave up');

@@ -203,9 +203,7 @@ export function helpText(manual: Manual, specs: FlagSpecs): string {
     '',
     'Flags:',
     ...columns(rows),
-    '',
-    'Environment:',
-    ...columns(manual.environment),
+    ...(manual.environment.length === 0 ? [] : ['', 'Environment:', ...columns(manual.environment)]),
     '',
   ].join('\n');
 }

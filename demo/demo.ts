@@ -126,7 +126,7 @@ async function perform(stage: Stage, disks: Disks, options: Options): Promise<vo
     report.say(`  export KUBECONFIG=${kubeconfig}`);
     report.say('  kubectl apply --validate=false -f FILE');
     report.say(`  curl ${new URL('state', control).href}`);
-    await systemClock.sleep(2 ** 31 - 1, stage.signal).catch((reason: unknown) => {
+    await systemClock.sleep(Infinity, stage.signal).catch((reason: unknown) => {
       if (reason instanceof Mismatch) throw reason;
     });
   }

@@ -1,5 +1,4 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { get } from 'node:http';
 import type { Server as HttpServer } from 'node:http';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -20,7 +19,8 @@ export interface Scene {
   readonly signal: AbortSignal;
   /** The cloud as it is now: what the simulator's control endpoint tells. */
   readonly cloud: () => Promise<CloudState>;
-  readonly fileSystemBytes: (machine: Machine, volume: Volume) => Promise<number>;
+  /** The size of the file system on the only data disk of a machine. */
+  readonly fileSystemBytes: (machine: Machine) => Promise<number>;
 }
 
 /** The part of the simulator's state that the scenario reads. */
@@ -68,14 +68,10 @@ export async function play(scene: Scene, before: CloudState): Promise<void> {
 export async function initialiseNodes(scene: Scene): Promise<void> {
   const { cluster, machines, report, signal } = scene;
   for (const { server } of machines) {
-    const node = await eventually(
-      `node ${server.name} is initialised`,
-      async () => {
-        const seen = await cluster.get<roles.Node>('Node', server.name);
-        return (seen.spec?.taints ?? []).length === 0 ? seen : undefined;
-      },
-      signal,
-    );
+    const node = await eventually(`node ${server.name} is initialised`, signal, async () => {
+      const seen = await cluster.get<roles.Node>('Node', server.name);
+      return (seen.spec?.taints ?? []).length === 0 ? seen : undefined;
+    });
     const labels = node.metadata.labels ?? {};
     expect(
       node.spec?.providerID === `nifcloud:///${server.zone}/${server.uniqueId}`,
@@ -104,19 +100,15 @@ async function exposeNginx(scene: Scene, listeners: HttpServer[]): Promise<void>
   await roles.replicate(cluster, 'nginx');
   for (const pod of await roles.podsOf(cluster, 'nginx')) {
     const placed = await roles.schedule(cluster, controller, pod);
-    expect('node' in placed, `an nginx pod finds no node`);
+    expect('node' in placed, 'an nginx pod finds no node');
     const machine = machineOf(scene, placed.node);
     listeners.push(await roles.answerNodePort(machine, nodePort));
     await roles.startPod(cluster, machine, pod);
   }
-  const vip = await eventually(
-    'the Service has an address',
-    async () => {
-      const { status } = await cluster.get<LoadBalancerService>('Service', 'nginx');
-      return status?.loadBalancer?.ingress?.[0]?.ip;
-    },
-    signal,
-  );
+  const vip = await eventually('the Service has an address', signal, async () => {
+    const { status } = await cluster.get<LoadBalancerService>('Service', 'nginx');
+    return status?.loadBalancer?.ingress?.[0]?.ip;
+  });
   const [balancer] = (await scene.cloud()).loadBalancers;
   const port = balancer?.ports[0];
   expect(balancer?.vip === vip && port !== undefined, `the cloud's load balancer does not have the address ${vip}`);
@@ -125,19 +117,14 @@ async function exposeNginx(scene: Scene, listeners: HttpServer[]): Promise<void>
     `the load balancer has targets ${port.targets.map((target) => target.serverName).join(', ')}`,
   );
   report.fact(`load balancer ${balancer.name} (L4) with ${port.targets.length} targets; status.loadBalancer: ${vip}`);
-  const answered = new Map<string, number>();
-  await eventually(
-    'every node answers through the load balancer',
-    async () => {
-      const name = await httpGet(port.listensAt).catch(() => undefined);
-      if (name !== undefined) answered.set(name, (answered.get(name) ?? 0) + 1);
-      return answered.size === machines.length || undefined;
-    },
-    signal,
-  );
-  const tally = [...answered].toSorted(([a], [b]) => a.localeCompare(b)).map(([name, count]) => `${name} ${count}×`);
+  const answered = new Set<string>();
+  await eventually('every node answers through the load balancer', signal, async () => {
+    const name = await httpGet(port.listensAt).catch(() => undefined);
+    if (name !== undefined) answered.add(name);
+    return answered.size === machines.length || undefined;
+  });
   const stand = port.listensAt === `${vip}:80` ? '' : ` (${port.listensAt} stands for it here)`;
-  report.fact(`GET http://${vip}/${stand} is answered by ${tally.join(', ')}`);
+  report.fact(`GET http://${vip}/${stand} is answered by ${[...answered].toSorted().join(', ')}`);
 }
 
 async function removeNginx(scene: Scene): Promise<void> {
@@ -147,10 +134,8 @@ async function removeNginx(scene: Scene): Promise<void> {
   for (const pod of await roles.podsOf(cluster, 'nginx')) {
     await roles.stopPod(cluster, machineOf(scene, pod.spec.nodeName ?? ''), pod);
   }
-  await eventually(
-    'the Service is gone',
-    async () => ((await cluster.exists('Service', 'nginx')) ? undefined : true),
-    scene.signal,
+  await eventually('the Service is gone', scene.signal, async () =>
+    (await cluster.exists('Service', 'nginx')) ? undefined : true,
   );
   report.fact('load balancer deleted, finalizer removed, Service gone');
 }
@@ -234,7 +219,7 @@ class VolumeStory {
       at = await this.#run({ attached: true });
       report.fact('the next stage has grown it');
     }
-    const bytes = await fileSystemBytes(at.machine, at.volume);
+    const bytes = await fileSystemBytes(at.machine);
     expect(bytes > 199 * GIB, `the file system has ${(bytes / GIB).toFixed(1)} GiB`);
     await this.#expectData(at);
     report.fact(`file system: ${(bytes / GIB).toFixed(1)} GiB, with its data`);
@@ -298,13 +283,8 @@ function machineOf(scene: Scene, node: string): Machine {
 }
 
 async function httpGet(address: string): Promise<string> {
-  return await new Promise((resolve, reject) => {
-    get(`http://${address}/`, { agent: false, timeout: 2000 }, (response) => {
-      let body = '';
-      response.on('data', (chunk: Buffer) => (body += chunk.toString()));
-      response.on('end', () => resolve(body));
-    }).on('error', reject);
-  });
+  // The pods close each connection, so every request is balanced anew.
+  return await (await fetch(`http://${address}/`, { signal: AbortSignal.timeout(2000) })).text();
 }
 
 async function compare(scene: Scene, before: CloudState): Promise<void> {

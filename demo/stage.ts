@@ -38,7 +38,7 @@ const READY_TIMEOUT_MS = 30_000;
  */
 export class Stage {
   readonly folder: string;
-  /** Aborts when the demo is to end: with the reason of the caller's signal, or a Mismatch when a program ended by itself. */
+  /** Aborts when the demo is to end: with the caller's reason, or with a Mismatch when a program ended by itself. */
   readonly signal: AbortSignal;
   readonly #broken = new AbortController();
   readonly #processes: ChildProcess[] = [];

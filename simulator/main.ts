@@ -2,7 +2,6 @@
 import { readFile } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { flag, helpText, parseFlags, UsageError } from '../daemon/flags.ts';
 import type { FlagSpec, Manual } from '../daemon/flags.ts';
 import { createLogger } from '../daemon/logger.ts';
@@ -35,8 +34,8 @@ const FLAGS = {
   }),
   'state-dir': flag.text({
     value: 'DIR',
-    default: join(tmpdir(), 'nifcloud-simulator'),
-    help: 'where images and host trees live while the simulator runs',
+    default: tmpdir(),
+    help: 'where a folder with images and host trees is made, and removed at the end',
   }),
   'vip-range': checked(
     'ADDRESS',
@@ -67,7 +66,7 @@ await runDaemon(MANUAL.program, async (signal) => {
   const credentials = readCredentials(process.env);
   const logger = createLogger({ format: 'text', verbosity: 0, secrets: () => [credentials.secretAccessKey] });
   const fleet = await readFleet(flags.fleet);
-  const hosts = await createHosts({ mode: flags.disks, stateDir: flags['state-dir'], logger });
+  const hosts = await createHosts({ mode: flags.disks, stateDir: flags['state-dir'], logger }).catch(refuse);
   const simulator = await startSimulator({
     ...splitAddress(flags.listen),
     fleet,
@@ -82,8 +81,7 @@ await runDaemon(MANUAL.program, async (signal) => {
     ...(flags['call-log'] === undefined ? {} : { callLog: flags['call-log'] }),
   }).catch(async (cause: unknown) => {
     await hosts.stop();
-    // What the system refuses (an address, a file) is the caller's to mend: its message says which.
-    throw cause instanceof Error && 'syscall' in cause ? new UsageError(cause.message, { cause }) : cause;
+    return refuse(cause);
   });
   const { region, servers } = simulator.state();
   const ready = {
@@ -107,6 +105,11 @@ await runDaemon(MANUAL.program, async (signal) => {
   });
   await simulator.stop();
 });
+
+/** What the system refuses (an address, a file) is the caller's to mend: its message says which. */
+function refuse(cause: unknown): never {
+  throw cause instanceof Error && 'syscall' in cause ? new UsageError(cause.message, { cause }) : cause;
+}
 
 /** A text flag whose value must be readable by `read`. */
 function checked(value: string, preset: string, help: string, read: (text: string) => unknown): FlagSpec<string> {

@@ -50,7 +50,7 @@ export async function createHosts(options: HostsOptions): Promise<Hosts> {
   const { mode, logger } = options;
   if (mode === 'loop') await requireLoopDevices();
   await mkdir(options.stateDir, { recursive: true });
-  const folder = await realpath(await mkdtemp(join(options.stateDir, 'hosts-')));
+  const folder = await realpath(await mkdtemp(join(options.stateDir, 'nifcloud-hosts-')));
   const [images, servers, scratch] = [join(folder, 'disks'), join(folder, 'servers'), join(folder, 'scratch')];
   for (const part of [images, servers, scratch]) await mkdir(part);
   const blockDevices = await (mode === 'loop' ? loopDevices(images, logger) : fileDevices());

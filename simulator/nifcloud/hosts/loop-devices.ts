@@ -1,5 +1,6 @@
 import { open, readFile, rename, rm, symlink, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import { UsageError } from '../../../daemon/flags.ts';
 import type { Logger } from '../../../daemon/logger.ts';
 import type { BlockDevice, BlockDevices } from './block-device.ts';
 import { runTool } from './tool.ts';
@@ -39,11 +40,11 @@ export async function loopDevices(imageFolder: string, logger: Logger): Promise<
 /** @throws where loop devices can't be had, saying what is missing. */
 export async function requireLoopDevices(): Promise<void> {
   const hint = '--disks=file works on plain files';
-  if (process.getuid?.() !== 0) throw new Error(`--disks=loop needs root; ${hint}`);
+  if (process.getuid?.() !== 0) throw new UsageError(`--disks=loop needs root; ${hint}`);
   try {
     await runTool('losetup', '--version');
   } catch (cause) {
-    throw new Error(`--disks=loop needs losetup (util-linux); ${hint}`, { cause });
+    throw new UsageError(`--disks=loop needs losetup (util-linux); ${hint}`, { cause });
   }
 }
 

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,9 +18,12 @@ interface Ready {
   readonly servers: readonly { readonly name: string; readonly hostRoot: string }[];
 }
 
+const running: ChildProcess[] = [];
+
 /** Runs the program; resolves when it is ready or has ended. */
 async function run(flags: readonly string[], env: Record<string, string> = {}) {
   const child = spawn(process.execPath, [MAIN, ...flags], { env: { PATH: process.env['PATH'] ?? '', ...env } });
+  running.push(child);
   const ended = once(child, 'close') as Promise<[number]>;
   let output = '';
   let complaint = '';
@@ -42,6 +46,8 @@ describe('the program nifcloud-simulator', () => {
     folder = await mkdtemp(join(tmpdir(), 'simulator-test-'));
     await writeFile(join(folder, 'fleet.yaml'), '{ zones: [east-11], servers: [{ name: solo, zone: east-11 }] }');
   });
+  // A child that a failed test has left would keep this process alive.
+  afterEach(() => running.splice(0).forEach((child) => child.kill('SIGKILL')));
   after(() => rm(folder, { recursive: true }));
 
   it('prints one line when it is ready, serves until SIGTERM and exits with 0', async () => {
@@ -65,6 +71,19 @@ describe('the program nifcloud-simulator', () => {
     expect((await fetch(new URL('/control/state', ready.listening))).status).to.equal(200);
     child.kill('SIGTERM');
     expect((await ended)[0]).to.equal(0);
+  });
+
+  it('leaves nothing in the temporary folder, which other users share', async () => {
+    const temporary = join(folder, 'tmp');
+    await mkdir(temporary);
+    const { child, ended, output } = await run(['--disks=file'], { TMPDIR: temporary });
+    const [shared, ...others] = await readdir(temporary);
+    expect(others).to.deep.equal([]);
+    expect((await stat(join(temporary, shared ?? ''))).mode & 0o777, 'for nobody else').to.equal(0o700);
+    expect((JSON.parse(output) as Ready).servers[0]?.hostRoot).to.contain(join(temporary, shared ?? ''));
+    child.kill('SIGTERM');
+    await ended;
+    expect(await readdir(temporary)).to.deep.equal([]);
   });
 
   it('accepts the keys of the environment alone and does not print their secret', async () => {

@@ -98,14 +98,13 @@ interface Condition {
 export interface Node extends KubeObject {
   readonly spec?: {
     readonly providerID?: string;
-    readonly podCIDRs?: readonly string[];
     readonly taints?: readonly Taint[];
     readonly unschedulable?: boolean;
   };
   readonly status?: {
     readonly addresses?: readonly NodeAddress[];
     readonly conditions?: readonly Condition[];
-    readonly volumesAttached?: readonly { readonly name: string; readonly devicePath: string }[];
+    readonly volumesInUse?: readonly string[];
   };
 }
 

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import { tmpdir } from 'node:os';
+import { systemClock } from '../daemon/clock.ts';
 import { flag, helpText, parseFlags, UsageError } from '../daemon/flags.ts';
 import type { FlagSpec, Manual } from '../daemon/flags.ts';
 import { createLogger } from '../daemon/logger.ts';
@@ -99,11 +100,11 @@ await runDaemon(MANUAL.program, async (signal) => {
     })),
   };
   process.stdout.write(`${JSON.stringify(ready)}\n`);
-  await new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    else signal.addEventListener('abort', resolve, { once: true });
-  });
-  await simulator.stop();
+  try {
+    await systemClock.sleep(Infinity, signal);
+  } finally {
+    await simulator.stop();
+  }
 });
 
 /** What the system refuses (an address, a file) is the caller's to mend: its message says which. */

@@ -37,7 +37,7 @@ export class Cluster {
   constructor(kube: KubeReader, clock: Clock) {
     this.#kube = kube;
     this.#nodes = new SharedRead(async (signal) => {
-      const list = await this.#read<KubeList<NodeInUse>>('/api/v1/nodes', signal);
+      const list = await this.#read<KubeList<Node>>('/api/v1/nodes', signal);
       return (list?.items ?? []).map(clusterNode);
     }, clock);
     this.#attachments = new SharedRead(async (signal) => {
@@ -51,7 +51,7 @@ export class Cluster {
   }
 
   async node(name: string, signal: AbortSignal): Promise<ClusterNode | undefined> {
-    const node = await this.#read<NodeInUse>(`/api/v1/nodes/${encodeURIComponent(name)}`, signal);
+    const node = await this.#read<Node>(`/api/v1/nodes/${encodeURIComponent(name)}`, signal);
     return node && clusterNode(node);
   }
 
@@ -88,9 +88,7 @@ export class Cluster {
   }
 }
 
-type NodeInUse = Node & { readonly status?: { readonly volumesInUse?: readonly string[] } };
-
-function clusterNode({ metadata, spec, status: seen }: NodeInUse): ClusterNode {
+function clusterNode({ metadata, spec, status: seen }: Node): ClusterNode {
   return {
     name: metadata.name,
     serverUniqueId: serverUniqueIdOf(spec?.providerID ?? ''),

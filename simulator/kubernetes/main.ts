@@ -23,7 +23,7 @@ await runDaemon(PROGRAM, async (signal) => {
   const server = await startApiServer({ ...hostAndPort(flags.listen), logger });
   process.stdout.write(`${JSON.stringify({ listening: server.url })}\n`);
   try {
-    for (;;) await systemClock.sleep(2 ** 31 - 1, signal);
+    await systemClock.sleep(Infinity, signal);
   } finally {
     await server.stop();
   }

@@ -7,12 +7,12 @@ import { flag, helpText, parseFlags, UsageError } from '../daemon/flags.ts';
 import type { FlagSpec, Manual } from '../daemon/flags.ts';
 import { createLogger } from '../daemon/logger.ts';
 import { runDaemon } from '../daemon/shutdown.ts';
-import { defaultFleet, parseFleet } from './nifcloud/fleet.ts';
-import type { Fleet } from './nifcloud/fleet.ts';
+import { defaultFleet, parseFleet } from './nifcloud/world/fleet.ts';
+import type { Fleet } from './nifcloud/world/fleet.ts';
 import { createHosts } from './nifcloud/hosts/hosts.ts';
-import type { Credentials } from './nifcloud/signature.ts';
+import type { Credentials } from './nifcloud/api/signature.ts';
 import { DEFAULT_LATENCY_MS, DEFAULT_VIP_RANGE, DEMO_CREDENTIALS, startSimulator } from './nifcloud/simulator.ts';
-import { DEFAULT_TRANSITION, parseTransitionTimes } from './nifcloud/transitions.ts';
+import { DEFAULT_TRANSITION, parseTransitionTimes } from './nifcloud/world/transition.ts';
 
 const FLAGS = {
   listen: checked('HOST:PORT', '127.0.0.1:0', 'where the API is served; port 0 takes a free one', splitAddress),

@@ -2,19 +2,21 @@ import type { AddressInfo } from 'node:net';
 import { systemClock } from '../../daemon/clock.ts';
 import type { Clock } from '../../daemon/clock.ts';
 import type { Logger } from '../../daemon/logger.ts';
-import { CallLog } from './call-log.ts';
-import type { CallRecord } from './call-log.ts';
-import { DataPlane } from './data-plane.ts';
-import { defaultFleet } from './fleet.ts';
-import type { Fleet } from './fleet.ts';
+import { CallLog } from './api/call-log.ts';
+import type { CallRecord } from './api/call-log.ts';
+import { DataPlane } from './data-plane/data-plane.ts';
+import { defaultFleet } from './world/fleet.ts';
+import type { Fleet } from './world/fleet.ts';
 import { createHosts } from './hosts/hosts.ts';
 import type { Hosts } from './hosts/hosts.ts';
-import { createApiServer } from './server.ts';
-import type { Credentials } from './signature.ts';
-import { snapshotOf } from './snapshot.ts';
-import type { Snapshot } from './snapshot.ts';
-import { DEFAULT_TRANSITION, parseTransitionTimes, VolumeTransitions } from './transitions.ts';
-import { newWorld } from './world.ts';
+import { createApiServer } from './api/server.ts';
+import type { Credentials } from './api/signature.ts';
+import { snapshotOf } from './world/snapshot.ts';
+import type { Snapshot } from './world/snapshot.ts';
+import { parseSwitches } from './world/switches.ts';
+import { DEFAULT_TRANSITION, parseTransitionTimes } from './world/transition.ts';
+import { Transitions } from './world/transitions.ts';
+import { newWorld } from './world/world.ts';
 
 /** Keys that open every simulator which was given no others. They are no secret. */
 export const DEMO_CREDENTIALS: Credentials = {
@@ -38,6 +40,8 @@ export interface SimulatorOptions {
   readonly latencyMs?: number;
   /** In the notation of `--transition`: `50ms`, `2s..5s`, `attach=2s`. */
   readonly transition?: string;
+  /** In the notation of `--switch`: `new-disks=garbage,error-status=400`. */
+  readonly switches?: string;
   /** Divides transitions and the intervals of health checks. */
   readonly timeScale?: number;
   /** The first VIP to be given out; later ones count up. */
@@ -78,9 +82,20 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const hosts = options.hosts ?? (await createHosts({ mode: 'none', stateDir: '', logger }));
   const stopping = new AbortController();
   const { signal } = stopping;
-  const world = newWorld(options.fleet ?? defaultFleet(), vipRange, clock.now());
-  const transitions = new VolumeTransitions({ world, hosts, clock, logger, signal });
+  const world = newWorld(options.fleet ?? defaultFleet(), {
+    firstVip: vipRange,
+    switches: parseSwitches(options.switches ?? ''),
+    nowMs: clock.now(),
+  });
   const dataPlane = new DataPlane({ world, clock, timeScale, logger });
+  const followWorld = async (): Promise<void> => {
+    transitions.follow();
+    await dataPlane.converge();
+  };
+  const ended = (): void => {
+    followWorld().catch((error: unknown) => logger.error('The data plane does not follow', error));
+  };
+  const transitions = new Transitions({ world, hosts, clock, logger, signal, ended });
   const calls = new CallLog(options.callLog);
 
   const hostRoots = new Map<string, string>();
@@ -102,16 +117,13 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
         world,
         parameters,
         nowMs: clock.now(),
-        transitionMs: (kind) => {
+        transition: (kind) => {
           const { minMs, maxMs } = times[kind];
-          return (minMs + (maxMs - minMs) * random()) / timeScale;
+          return { kind, endsAtMs: clock.now() + (minMs + (maxMs - minMs) * random()) / timeScale };
         },
         random,
       }),
-    followWorld: async () => {
-      transitions.follow();
-      await dataPlane.converge();
-    },
+    followWorld,
     ...(options.control === true ? { state } : {}),
   });
   const shutDown = async (): Promise<void> => {

@@ -6,7 +6,7 @@ async function daemon(
   body: string,
   signal?: NodeJS.Signals,
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const root = new URL('../../../', import.meta.url);
+  const root = new URL('../../..', import.meta.url);
   const script = `
     import { runDaemon } from '${new URL('daemon/shutdown.ts', root).href}';
     import { UsageError } from '${new URL('daemon/flags.ts', root).href}';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
-import { ACTIONS } from '../../../../simulator/nifcloud/actions.ts';
-import { CODES } from '../../../../simulator/nifcloud/refusal.ts';
+import { ACTIONS } from '../../../../simulator/nifcloud/actions/actions.ts';
+import { CODES } from '../../../../simulator/nifcloud/api/refusal.ts';
 
 describe("the simulator's README", () => {
   let text: string;

@@ -1,8 +1,8 @@
-import { Refusal } from './refusal.ts';
-import { illegal } from './wire.ts';
-import type { Handler } from './call.ts';
-import type { Parameters } from './wire.ts';
-import type { FirewallGroup } from './world.ts';
+import { Refusal } from '../api/refusal.ts';
+import { illegal } from '../api/wire.ts';
+import type { Handler } from '../api/call.ts';
+import type { Parameters } from '../api/wire.ts';
+import type { FirewallGroup } from '../world/firewall-groups.ts';
 
 /** Rules that a group may hold (docs/reference/nifcloud-api.md §6). */
 const RULE_LIMIT = 100;

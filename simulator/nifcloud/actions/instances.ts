@@ -1,16 +1,17 @@
-import type { Call, Handler } from './call.ts';
-import { illegal, timestamp } from './wire.ts';
-import type { Xml, XmlFields } from './wire.ts';
-import { attachmentStatus, disksOf } from './volume-states.ts';
-import { serverNamed } from './world.ts';
-import type { Server, World } from './world.ts';
+import type { Call, Handler } from '../api/call.ts';
+import { illegal, timestamp } from '../api/wire.ts';
+import type { Xml, XmlFields } from '../api/wire.ts';
+import { attachmentStatus, disksOf } from '../world/volumes.ts';
+import { serverNamed } from '../world/servers.ts';
+import type { Server } from '../world/servers.ts';
+import type { World } from '../world/world.ts';
 
 /** The fleet's servers are paid by use and of the default tenancy; neither matters to a cluster. */
 const ACCOUNTING_TYPE = '2';
 const TENANCY = 'default';
 
 /** Codes of `instanceState` (docs/reference/nifcloud-api.md §2.3). */
-const STATE_CODES: Readonly<Record<Server['state'], number>> = { pending: 0, running: 16, stopped: 80 };
+const STATE_CODES: Readonly<Record<Server['state'], number>> = { pending: 0, running: 16, stopped: 80, warning: 16 };
 
 /** DescribeInstances: one reservation for each server; one unknown name refuses the call as a whole (nifcloud-api.md §2.2). */
 export const describeInstances: Handler = ({ world, parameters }) => {
@@ -26,14 +27,14 @@ export const describeInstances: Handler = ({ world, parameters }) => {
           reservationId: undefined,
           ownerId: undefined,
           groupSet: groupSet(server),
-          instancesSet: { item: instance(server, world, memberships.get(server.uniqueId) ?? []) },
+          instancesSet: { item: instance(server, memberships.get(server.uniqueId) ?? []) },
         })),
     },
   };
 };
 
 /** With its quirks: `AccountingType` has a capital letter, and no disks are listed (recorded answers, nifcloud-api.md §1.5, §2.2). */
-function instance(server: Server, world: World, memberships: readonly XmlFields[]): XmlFields {
+function instance(server: Server, memberships: readonly XmlFields[]): XmlFields {
   return {
     instanceId: server.name,
     instanceUniqueId: server.uniqueId,
@@ -47,7 +48,7 @@ function instance(server: Server, world: World, memberships: readonly XmlFields[
     amiLaunchIndex: undefined,
     productCodes: undefined,
     instanceType: server.type,
-    launchTime: timestamp(world.startedAtMs),
+    launchTime: timestamp(server.launchedAtMs),
     placement: { availabilityZone: server.zone },
     kernelId: undefined,
     ramdiskId: undefined,

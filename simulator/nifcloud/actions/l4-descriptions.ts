@@ -1,9 +1,10 @@
-import type { Handler } from './call.ts';
-import { Refusal } from './refusal.ts';
-import { timestamp } from './wire.ts';
-import type { Parameters, XmlFields } from './wire.ts';
-import { serverWithId } from './world.ts';
-import type { Filter, LoadBalancer, Port, Target, World } from './world.ts';
+import type { Handler } from '../api/call.ts';
+import { Refusal } from '../api/refusal.ts';
+import { timestamp } from '../api/wire.ts';
+import type { Parameters, XmlFields } from '../api/wire.ts';
+import { serverWithId } from '../world/servers.ts';
+import type { Filter, L4LoadBalancer, Listener, Target } from '../world/listeners.ts';
+import type { World } from '../world/world.ts';
 
 /**
  * A protocol is only a label of a listen port (docs/reference/nifcloud-api.md §4.2); `custom` for all other ports is one of two
@@ -49,7 +50,7 @@ function selectedPorts(world: World, parameters: Parameters, index: number): rea
   return ports.map((port) => ({ loadBalancer, port }));
 }
 
-function describe(world: World, loadBalancer: LoadBalancer, port: Port): XmlFields {
+function describe(world: World, loadBalancer: L4LoadBalancer, port: Listener): XmlFields {
   const { healthCheck } = port;
   return {
     LoadBalancerName: loadBalancer.name,
@@ -78,7 +79,7 @@ function describe(world: World, loadBalancer: LoadBalancer, port: Port): XmlFiel
 }
 
 /** `Listener`. */
-export function listenerFields(port: Port): XmlFields {
+export function listenerFields(port: Listener): XmlFields {
   return {
     Protocol: protocolOf(port.loadBalancerPort),
     LoadBalancerPort: port.loadBalancerPort,
@@ -109,7 +110,7 @@ export function stateFields(world: World, target: Target): XmlFields {
 }
 
 /** `HealthCheck`. */
-export function healthCheckFields({ healthCheck }: Port): XmlFields {
+export function healthCheckFields({ healthCheck }: Listener): XmlFields {
   return {
     Target: healthCheck.target,
     Interval: healthCheck.intervalSeconds,
@@ -129,8 +130,8 @@ export function filterFields(filter: Filter): XmlFields {
 
 /** A port with the load balancer that it belongs to. */
 export interface AddressedPort {
-  readonly loadBalancer: LoadBalancer;
-  readonly port: Port;
+  readonly loadBalancer: L4LoadBalancer;
+  readonly port: Listener;
 }
 
 /**
@@ -146,14 +147,14 @@ export function addressedPort(world: World, parameters: Parameters): AddressedPo
 }
 
 /** @throws Refusal when no load balancer has this name */
-export function loadBalancerNamed(world: World, name: string): LoadBalancer {
+export function loadBalancerNamed(world: World, name: string): L4LoadBalancer {
   const loadBalancer = world.loadBalancers.get(name);
   if (loadBalancer !== undefined) return loadBalancer;
   throw new Refusal('Client.InvalidParameterNotFound.LoadBalancer', `there is no load balancer ${name}`);
 }
 
 /** @throws Refusal when the load balancer has no such pair of ports */
-export function portOf(loadBalancer: LoadBalancer, loadBalancerPort: number, instancePort: number): Port {
+export function portOf(loadBalancer: L4LoadBalancer, loadBalancerPort: number, instancePort: number): Listener {
   const port = loadBalancer.ports.find(
     (one) => one.loadBalancerPort === loadBalancerPort && one.instancePort === instancePort,
   );
@@ -161,7 +162,7 @@ export function portOf(loadBalancer: LoadBalancer, loadBalancerPort: number, ins
   return port;
 }
 
-function noSuchPort({ name }: LoadBalancer, loadBalancerPort?: number, instancePort?: number): Refusal {
+function noSuchPort({ name }: L4LoadBalancer, loadBalancerPort?: number, instancePort?: number): Refusal {
   return new Refusal(
     'Client.InvalidParameterNotFound.LoadBalancerPort',
     `load balancer ${name} has no port ${loadBalancerPort ?? '*'} to ${instancePort ?? '*'}`,

@@ -1,12 +1,12 @@
 import { expect } from 'chai';
-import { UsageError } from '../../../../daemon/flags.ts';
-import { parseFleet } from '../../../../simulator/nifcloud/fleet.ts';
-import type { Hosts } from '../../../../simulator/nifcloud/hosts/hosts.ts';
-import type { Simulator, SimulatorOptions } from '../../../../simulator/nifcloud/simulator.ts';
-import { parseTransitionTimes } from '../../../../simulator/nifcloud/transitions.ts';
-import { FakeClock } from '../../../fake-clock.ts';
-import { startCloud } from './raw-client.ts';
-import type { Answer, RawClient } from './raw-client.ts';
+import { UsageError } from '../../../../../daemon/flags.ts';
+import { parseFleet } from '../../../../../simulator/nifcloud/world/fleet.ts';
+import type { Hosts } from '../../../../../simulator/nifcloud/hosts/hosts.ts';
+import type { Simulator, SimulatorOptions } from '../../../../../simulator/nifcloud/simulator.ts';
+import { parseTransitionTimes } from '../../../../../simulator/nifcloud/world/transition.ts';
+import { FakeClock } from '../../../../fake-clock.ts';
+import { startCloud } from '../raw-client.ts';
+import type { Answer, RawClient } from '../raw-client.ts';
 
 const GIB = 2 ** 30;
 

@@ -1,13 +1,14 @@
 import type { Parameters, XmlFields } from './wire.ts';
-import type { TransitionKind, World } from './world.ts';
+import type { Transition, TransitionKind } from '../world/transition.ts';
+import type { World } from '../world/world.ts';
 
 /** One call of an action: all that its outcome depends on. */
 export interface Call {
   readonly world: World;
   readonly parameters: Parameters;
   readonly nowMs: number;
-  /** How long a transition that starts now takes. */
-  readonly transitionMs: (kind: TransitionKind) => number;
+  /** A transition that starts now. */
+  readonly transition: <K extends TransitionKind>(kind: K) => Transition & { readonly kind: K };
   /** From 0 up to 1. */
   readonly random: () => number;
 }

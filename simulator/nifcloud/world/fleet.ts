@@ -1,9 +1,12 @@
 import { isIPv4 } from 'node:net';
 import { parse } from 'yaml';
-import { UsageError } from '../../daemon/flags.ts';
-import { REGIONS } from './regions.ts';
-import { issueUniqueId, SERVER_STATES } from './world.ts';
-import type { FirewallGroup, Server } from './world.ts';
+import { UsageError } from '../../../daemon/flags.ts';
+import { REGIONS } from '../actions/regions.ts';
+import { COMMON_NETWORKS } from './networks.ts';
+import { issueUniqueId } from './world.ts';
+import { SERVER_STATES } from './servers.ts';
+import type { FirewallGroup } from './firewall-groups.ts';
+import type { Server } from './servers.ts';
 
 /** The servers that exist when the simulator starts, and what surrounds them. The format is in simulator/README.md. */
 export interface Fleet {
@@ -92,6 +95,12 @@ function readGroup(fields: Fields, zones: readonly string[]): FirewallGroup {
     name: fields.matching('name', GROUP_NAME),
     zone: fields.oneOf('zone', zones),
     description: fields.text('description', ''),
+    rules: [],
+    ruleLimit: 100,
+    logLimit: 1000,
+    logFilterNetBios: false,
+    logFilterBroadcast: false,
+    transition: undefined,
   };
 }
 
@@ -108,6 +117,12 @@ function readServer(fields: Fields, zones: readonly string[], groups: readonly F
     privateAddress: fields.address('privateAddress'),
     publicAddress: fields.address('publicAddress'),
     firewallGroup: fields.oneOf('firewallGroup', [...inZone, ''], ''),
+    description: '',
+    privateNetworkId: COMMON_NETWORKS.private,
+    accountingType: '2',
+    nextMonthAccountingType: '2',
+    launchedAtMs: 0,
+    transition: undefined,
   };
 }
 

@@ -1,15 +1,15 @@
-import type { Handler } from './call.ts';
+import type { Handler } from '../api/call.ts';
 import { describeSecurityGroups } from './firewall-groups.ts';
 import { describeInstanceAttribute, describeInstances } from './instances.ts';
-import { describeLoadBalancers } from './load-balancer-descriptions.ts';
+import { describeLoadBalancers } from './l4-descriptions.ts';
 import {
   configureHealthCheck,
   deregisterInstances,
   describeInstanceHealth,
   registerInstances,
   setFilter,
-} from './load-balancer-ports.ts';
-import { createLoadBalancer, deleteLoadBalancer, registerPort, updateLoadBalancer } from './load-balancers.ts';
+} from './l4-ports.ts';
+import { createLoadBalancer, deleteLoadBalancer, registerPort, updateLoadBalancer } from './l4-load-balancers.ts';
 import { describeAvailabilityZones, describeRegions } from './regions.ts';
 import {
   attachVolume,
@@ -20,7 +20,7 @@ import {
   extendVolumeSize,
   modifyVolumeAttribute,
 } from './volumes.ts';
-import type { AnswerStyle } from './wire.ts';
+import type { AnswerStyle } from '../api/wire.ts';
 
 export interface Action {
   readonly handler: Handler;

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { Clock } from '../../daemon/clock.ts';
-import type { Logger } from '../../daemon/logger.ts';
-import { ACTIONS } from './actions.ts';
-import type { Action } from './actions.ts';
+import type { Clock } from '../../../daemon/clock.ts';
+import type { Logger } from '../../../daemon/logger.ts';
+import { ACTIONS } from '../actions/actions.ts';
+import type { Action } from '../actions/actions.ts';
 import { countByAction } from './call-log.ts';
 import type { CallLog } from './call-log.ts';
 import { Refusal } from './refusal.ts';

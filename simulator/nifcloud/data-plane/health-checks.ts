@@ -1,8 +1,9 @@
 import { connect } from 'node:net';
-import type { Clock } from '../../daemon/clock.ts';
-import type { Logger } from '../../daemon/logger.ts';
-import { serverWithId } from './world.ts';
-import type { Port, Target, World } from './world.ts';
+import type { Clock } from '../../../daemon/clock.ts';
+import type { Logger } from '../../../daemon/logger.ts';
+import { serverWithId } from '../world/servers.ts';
+import type { Listener, Target } from '../world/listeners.ts';
+import type { World } from '../world/world.ts';
 
 /** What the data plane works with. */
 export interface Surroundings {
@@ -22,13 +23,13 @@ export interface Surroundings {
  * - Only a running server with an address can be healthy, whatever answers there.
  */
 export class HealthChecks {
-  readonly #port: Port;
+  readonly #port: Listener;
   readonly #surroundings: Surroundings;
   readonly #failures = new Map<Target, number>();
-  #followed: Pick<Port, 'healthCheck' | 'targets'> | undefined;
+  #followed: Pick<Listener, 'healthCheck' | 'targets'> | undefined;
   #rounds = new AbortController();
 
-  constructor(port: Port, surroundings: Surroundings) {
+  constructor(port: Listener, surroundings: Surroundings) {
     this.#port = port;
     this.#surroundings = surroundings;
   }

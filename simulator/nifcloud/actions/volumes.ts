@@ -1,10 +1,14 @@
-import type { Call, Handler } from './call.ts';
-import { Refusal } from './refusal.ts';
-import { illegal, timestamp } from './wire.ts';
-import type { Parameters, XmlFields } from './wire.ts';
-import { attachmentStatus, disksOf, SLOTS, STEP_GB, volumeStatus } from './volume-states.ts';
-import { issueUniqueId, noSuchServer, requireSettledServer, serverNamed, serverWithId } from './world.ts';
-import type { Attachment, Server, TransitionKind, Volume, World } from './world.ts';
+import type { Call, Handler } from '../api/call.ts';
+import { Refusal } from '../api/refusal.ts';
+import { illegal, timestamp } from '../api/wire.ts';
+import type { Parameters, XmlFields } from '../api/wire.ts';
+import { attachmentStatus, disksOf, SLOTS, STEP_GB, volumeStatus } from '../world/volumes.ts';
+import { issueUniqueId } from '../world/world.ts';
+import { noSuchServer, requireSettledServer, serverNamed, serverWithId } from '../world/servers.ts';
+import type { Attachment, Volume } from '../world/volumes.ts';
+import type { Server } from '../world/servers.ts';
+import type { TransitionKind } from '../world/transition.ts';
+import type { World } from '../world/world.ts';
 
 /** The documentation's upper size; other sources say 1000 and 8000 (nifcloud-api.md §11 no. 2). */
 const MAX_SIZE_GB = 4000;
@@ -203,7 +207,7 @@ export const modifyVolumeAttribute: Handler = ({ world, parameters }) => {
 };
 
 function begin(call: Call, volume: Volume, kind: TransitionKind): void {
-  volume.transition = { kind, endsAtMs: call.nowMs + call.transitionMs(kind) };
+  volume.transition = call.transition(kind);
 }
 
 /** `Size` of 1 to 40 counts steps of 100 GB; more is GB (nifcloud-api.md §3.2). */

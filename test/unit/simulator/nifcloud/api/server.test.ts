@@ -2,11 +2,11 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import type { CallRecord } from '../../../../simulator/nifcloud/call-log.ts';
-import type { Simulator } from '../../../../simulator/nifcloud/simulator.ts';
-import { FakeClock } from '../../../fake-clock.ts';
-import { startCloud, until } from './raw-client.ts';
-import type { Form, RawClient } from './raw-client.ts';
+import type { CallRecord } from '../../../../../simulator/nifcloud/api/call-log.ts';
+import type { Simulator } from '../../../../../simulator/nifcloud/simulator.ts';
+import { FakeClock } from '../../../../fake-clock.ts';
+import { startCloud, until } from '../raw-client.ts';
+import type { Form, RawClient } from '../raw-client.ts';
 
 describe('the API server', () => {
   let simulator: Simulator;

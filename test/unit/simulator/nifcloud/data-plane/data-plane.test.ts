@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { expect } from 'chai';
-import { parseFleet } from '../../../../simulator/nifcloud/fleet.ts';
-import type { Simulator } from '../../../../simulator/nifcloud/simulator.ts';
-import { FakeClock } from '../../../fake-clock.ts';
-import { startCloud, until } from './raw-client.ts';
-import type { RawClient } from './raw-client.ts';
+import { parseFleet } from '../../../../../simulator/nifcloud/world/fleet.ts';
+import type { Simulator } from '../../../../../simulator/nifcloud/simulator.ts';
+import { FakeClock } from '../../../../fake-clock.ts';
+import { startCloud, until } from '../raw-client.ts';
+import type { RawClient } from '../raw-client.ts';
 
 const NODES = { a: '127.11.8.1', b: '127.12.8.1', c: '127.13.8.1' } as const;
 

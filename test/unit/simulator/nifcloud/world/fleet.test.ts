@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { UsageError } from '../../../../daemon/flags.ts';
-import { defaultFleet, parseFleet } from '../../../../simulator/nifcloud/fleet.ts';
+import { UsageError } from '../../../../../daemon/flags.ts';
+import { defaultFleet, parseFleet } from '../../../../../simulator/nifcloud/world/fleet.ts';
 
 const server = (fields: string): string => `{ zones: [east-11], servers: [{ name: a, zone: east-11, ${fields} }] }`;
 

@@ -2,8 +2,9 @@ import { BlockList, connect, createServer, isIPv4 } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { HealthChecks } from './health-checks.ts';
 import type { Surroundings } from './health-checks.ts';
-import { BALANCING, serverWithId } from './world.ts';
-import type { Filter, LoadBalancer, Port, Target } from './world.ts';
+import { BALANCING, servingListeners } from '../world/listeners.ts';
+import { serverWithId } from '../world/servers.ts';
+import type { Filter, Listener, ServingListener, Target } from '../world/listeners.ts';
 
 /** How long a target may take to accept a forwarded connection. Ours. */
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -18,7 +19,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
  */
 export class DataPlane {
   readonly #surroundings: Surroundings;
-  readonly #frontends = new Map<Port, Frontend>();
+  readonly #frontends = new Map<Listener, Frontend>();
   #last: Promise<void> = Promise.resolve();
 
   constructor(surroundings: Surroundings) {
@@ -27,11 +28,11 @@ export class DataPlane {
 
   /** Resolves when listeners, health checks and connections are as the world says. Calls are served one after another. */
   converge(): Promise<void> {
-    return this.#next(() => [...this.#surroundings.world.loadBalancers.values()]);
+    return this.#next(() => servingListeners(this.#surroundings.world));
   }
 
   /** `host:port` where a port really listens. */
-  addressOf(port: Port): string | undefined {
+  addressOf(port: Listener): string | undefined {
     return this.#frontends.get(port)?.address;
   }
 
@@ -40,14 +41,14 @@ export class DataPlane {
     return this.#next(() => []);
   }
 
-  #next(wanted: () => readonly LoadBalancer[]): Promise<void> {
+  #next(wanted: () => readonly ServingListener[]): Promise<void> {
     const done = this.#last.then(() => this.#converge(wanted()));
     this.#last = done.catch(() => {});
     return done;
   }
 
-  async #converge(loadBalancers: readonly LoadBalancer[]): Promise<void> {
-    const wanted = new Map(loadBalancers.flatMap(({ vip, ports }) => ports.map((port) => [port, vip] as const)));
+  async #converge(serving: readonly ServingListener[]): Promise<void> {
+    const wanted = new Map(serving.map(({ listener, vip }) => [listener, vip]));
     for (const [port, frontend] of this.#frontends) {
       const vip = wanted.get(port);
       if (vip !== undefined && frontend.standsFor(vip, port.loadBalancerPort)) continue;
@@ -75,7 +76,7 @@ interface Connection {
 
 /** One listen port of one load balancer. */
 class Frontend {
-  readonly #port: Port;
+  readonly #port: Listener;
   readonly #vip: string;
   /** As it was when this listener was made: the port definition may have moved since. */
   readonly #listenPort: number;
@@ -85,7 +86,7 @@ class Frontend {
   readonly #connections = new Set<Connection>();
   #turn = 0;
 
-  constructor(port: Port, vip: string, surroundings: Surroundings) {
+  constructor(port: Listener, vip: string, surroundings: Surroundings) {
     this.#port = port;
     this.#vip = vip;
     this.#listenPort = port.loadBalancerPort;

@@ -1,6 +1,9 @@
-import { attachmentStatus, volumeStatus } from './volume-states.ts';
-import { serverWithId } from './world.ts';
-import type { Port, Server, Volume, World } from './world.ts';
+import { attachmentStatus, volumeStatus } from './volumes.ts';
+import { serverWithId } from './servers.ts';
+import type { Listener } from './listeners.ts';
+import type { Server } from './servers.ts';
+import type { Volume } from './volumes.ts';
+import type { World } from './world.ts';
 
 /** What the world is now, in words rather than in the wire's: for assertions and for people. */
 export type Snapshot = ReturnType<typeof snapshotOf>;
@@ -10,12 +13,20 @@ export interface Places {
   /** The folder that is a server's machine; '' = it has none. */
   readonly hostRoot: (server: Server) => string;
   /** `host:port` where a port of a load balancer really listens. */
-  readonly listensAt: (port: Port) => string | undefined;
+  readonly listensAt: (port: Listener) => string | undefined;
 }
 
 /** A copy for its reader's eyes only: nothing in it changes later. */
 export function snapshotOf(world: World, places: Places) {
-  return {
+  const listenerOf = (listener: Listener) => ({
+    ...listener,
+    targets: listener.targets.map((target) => ({
+      serverName: serverWithId(world, target.serverUniqueId).name,
+      ...target,
+    })),
+    listensAt: places.listensAt(listener) ?? null,
+  });
+  return structuredClone({
     region: world.region,
     zones: world.zones,
     servers: [...world.servers.values()].map((server) => ({ ...server, hostRoot: places.hostRoot(server) })),
@@ -36,17 +47,20 @@ export function snapshotOf(world: World, places: Places) {
     loadBalancers: [...world.loadBalancers.values()].map(({ createdAtMs, ports, ...loadBalancer }) => ({
       ...loadBalancer,
       createdAt: new Date(createdAtMs).toISOString(),
-      ports: ports.map((port) => ({
-        ...port,
-        targets: port.targets.map((target) => ({
-          serverName: serverWithId(world, target.serverUniqueId).name,
-          ...target,
-        })),
-        listensAt: places.listensAt(port) ?? null,
-      })),
+      ports: ports.map(listenerOf),
     })),
+    elasticLoadBalancers: [...world.elasticLoadBalancers.values()].map(
+      ({ createdAtMs, listeners, ...loadBalancer }) => ({
+        ...loadBalancer,
+        createdAt: new Date(createdAtMs).toISOString(),
+        listeners: listeners.map(listenerOf),
+      }),
+    ),
     firewallGroups: [...world.firewallGroups.values()],
-  };
+    privateLans: [...world.privateLans.values()],
+    routers: [...world.routers.values()],
+    routeTables: [...world.routeTables.values()],
+  });
 }
 
 function attachmentOf(world: World, volume: Volume) {

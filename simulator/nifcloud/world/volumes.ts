@@ -1,4 +1,5 @@
-import type { Attachment, Volume, World } from './world.ts';
+import type { Transition } from './transition.ts';
+import type { World } from './world.ts';
 
 /**
  * SCSI targets that a data disk can have: 0 is the system disk, 7 the controller itself (docs/reference/nifcloud-api.md §2.4).
@@ -8,6 +9,32 @@ export const SLOTS: readonly number[] = [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13,
 
 /** Disks grow and are sold in steps of this (nifcloud-api.md §3.2, §3.6). */
 export const STEP_GB = 100;
+
+/** An additional-storage disk. */
+export interface Volume {
+  /** VolumeId: a name that its user chose and may change. */
+  id: string;
+  readonly uniqueId: string;
+  sizeGB: number;
+  /** The text of answers, not the code of requests. */
+  readonly diskType: string;
+  readonly zone: string;
+  readonly accountingType: string;
+  nextMonthAccountingType: string;
+  description: string;
+  readonly createdAtMs: number;
+  /** Set from the first moment: a disk is born attached, and its slot is taken while it is being created. */
+  attachment: Attachment | undefined;
+  transition: Transition | undefined;
+}
+
+export interface Attachment {
+  readonly serverUniqueId: string;
+  /** SCSI target. */
+  readonly slot: number;
+  readonly attachedAtMs: number;
+}
+
 /** A disk and the attachment that it certainly has. */
 export interface AttachedDisk {
   readonly volume: Volume;
@@ -36,13 +63,4 @@ export function volumeStatus(volume: Volume): 'creating' | 'in-use' | 'available
 export function attachmentStatus(volume: Volume): 'attaching' | 'attached' | 'detaching' {
   if (volume.transition === undefined) return 'attached';
   return volume.transition.kind === 'detach' ? 'detaching' : 'attaching';
-}
-
-/** The world after a disk's transition has ended. */
-export function finishTransition(world: World, volume: Volume): void {
-  const kind = volume.transition?.kind;
-  volume.transition = undefined;
-  if (kind === 'extend') volume.sizeGB += STEP_GB;
-  if (kind === 'detach') volume.attachment = undefined;
-  if (kind === 'delete') world.volumes.delete(volume.id);
 }

@@ -1,17 +1,13 @@
 import { isIP } from 'node:net';
-import type { Handler } from './call.ts';
-import {
-  addressedPort,
-  filterFields,
-  healthCheckFields,
-  instanceFields,
-  stateFields,
-} from './load-balancer-descriptions.ts';
-import { Refusal } from './refusal.ts';
-import { illegal } from './wire.ts';
-import type { Parameters } from './wire.ts';
-import { noSuchServer, requireSettledServer, serverNamed } from './world.ts';
-import type { Port, Server, Target, World } from './world.ts';
+import type { Handler } from '../api/call.ts';
+import { addressedPort, filterFields, healthCheckFields, instanceFields, stateFields } from './l4-descriptions.ts';
+import { Refusal } from '../api/refusal.ts';
+import { illegal } from '../api/wire.ts';
+import type { Parameters } from '../api/wire.ts';
+import { noSuchServer, requireSettledServer, serverNamed } from '../world/servers.ts';
+import type { Listener, Target } from '../world/listeners.ts';
+import type { Server } from '../world/servers.ts';
+import type { World } from '../world/world.ts';
 
 /** Addresses in a port's filter (docs/reference/nifcloud-api.md §4.1). */
 const MAX_FILTER_ADDRESSES = 30;
@@ -28,7 +24,7 @@ export const configureHealthCheck: Handler = ({ world, parameters }) => {
   const unhealthyThreshold = requiredWithin(parameters, 'HealthCheck.UnhealthyThreshold', 1, 10);
   parameters.choice('HealthCheck.HealthyThreshold', ['1']);
   parameters.integer('HealthCheck.Timeout');
-  port.healthCheck = { target, intervalSeconds, unhealthyThreshold };
+  port.healthCheck = { target, intervalSeconds, unhealthyThreshold, path: '', httpCodes: [] };
   return { HealthCheck: healthCheckFields(port) };
 };
 
@@ -95,7 +91,11 @@ export const setFilter: Handler = ({ world, parameters }) => {
       `the filter would hold ${addresses.length} addresses, more than ${MAX_FILTER_ADDRESSES}`,
     );
   }
-  port.filter = { type, addresses };
+  port.filter = {
+    type,
+    addresses,
+    emptied: addresses.length === 0 && (port.filter.emptied || port.filter.addresses.length > 0),
+  };
   return { Filter: filterFields(port.filter) };
 };
 
@@ -121,12 +121,12 @@ function requiredServers(world: World, parameters: Parameters): readonly Server[
   return servers;
 }
 
-function targetOn(port: Port, server: Server): Target | undefined {
+function targetOn(port: Listener, server: Server): Target | undefined {
   return port.targets.find((target) => target.serverUniqueId === server.uniqueId);
 }
 
 /** A server that exists but is not registered is answered like one that does not exist (nifcloud-api.md §1.6). */
-function requireTarget(port: Port, server: Server): Target {
+function requireTarget(port: Listener, server: Server): Target {
   const target = targetOn(port, server);
   if (target === undefined) throw noSuchServer(`${server.name} on this port`);
   return target;

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
-import { parseFleet } from '../../../../simulator/nifcloud/fleet.ts';
-import type { Simulator } from '../../../../simulator/nifcloud/simulator.ts';
-import { FakeClock } from '../../../fake-clock.ts';
-import { startCloud } from './raw-client.ts';
-import type { RawClient } from './raw-client.ts';
+import { parseFleet } from '../../../../../simulator/nifcloud/world/fleet.ts';
+import type { Simulator } from '../../../../../simulator/nifcloud/simulator.ts';
+import { FakeClock } from '../../../../fake-clock.ts';
+import { startCloud } from '../raw-client.ts';
+import type { RawClient } from '../raw-client.ts';
 
 const FLEET = `
 region: jp-east-1

@@ -1,5 +1,5 @@
-import { Refusal } from './refusal.ts';
-import type { Handler } from './call.ts';
+import { Refusal } from '../api/refusal.ts';
+import type { Handler } from '../api/call.ts';
 
 /**
  * The regions and their zones (docs/reference/nifcloud-api.md §9). `region` is the name in end points; DescribeRegions

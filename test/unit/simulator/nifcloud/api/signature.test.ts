@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { signatureOf } from '../../../../simulator/nifcloud/signature.ts';
+import { signatureOf } from '../../../../../simulator/nifcloud/api/signature.ts';
 
 const SECRET = 'exampleSecretAccessKey/0123456789+abcdef';
 const COMMON = {

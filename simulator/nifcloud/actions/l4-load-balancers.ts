@@ -1,4 +1,4 @@
-import type { Handler } from './call.ts';
+import type { Handler } from '../api/call.ts';
 import {
   addressedPort,
   CUSTOM_PROTOCOL,
@@ -7,12 +7,14 @@ import {
   portOf,
   PROTOCOL_PORTS,
   protocolOf,
-} from './load-balancer-descriptions.ts';
-import { Refusal } from './refusal.ts';
-import { illegal } from './wire.ts';
-import type { Parameters } from './wire.ts';
-import { BALANCING } from './world.ts';
-import type { LoadBalancer, Port, World } from './world.ts';
+} from './l4-descriptions.ts';
+import { Refusal } from '../api/refusal.ts';
+import { illegal } from '../api/wire.ts';
+import type { Parameters } from '../api/wire.ts';
+import { BALANCING } from '../world/listeners.ts';
+import type { HealthCheck, L4LoadBalancer, Listener } from '../world/listeners.ts';
+import { takeVip } from '../world/world.ts';
+import type { World } from '../world/world.ts';
 
 /** Limits of L4 load balancers (docs/reference/nifcloud-api.md §4.1). */
 const MAX_PORTS = 3;
@@ -27,7 +29,13 @@ const DEFAULT_NETWORK_VOLUME = '10';
 const DEFAULT_ACCOUNTING_TYPE = '2';
 
 /** What a port is checked by until ConfigureHealthCheck: the cloud's own default is unknown, this is its clients' (§11 no. 22). */
-const DEFAULT_HEALTH_CHECK = { target: 'ICMP', intervalSeconds: 5, unhealthyThreshold: 1 };
+const DEFAULT_HEALTH_CHECK: HealthCheck = {
+  target: 'ICMP',
+  intervalSeconds: 5,
+  unhealthyThreshold: 1,
+  path: '',
+  httpCodes: [],
+};
 
 /** CreateLoadBalancer: with its first port, whose filter is open and which has no targets. */
 export const createLoadBalancer: Handler = ({ world, parameters, nowMs }) => {
@@ -46,11 +54,11 @@ export const createLoadBalancer: Handler = ({ world, parameters, nowMs }) => {
   if (world.loadBalancers.size >= limit) {
     throw new Refusal('Client.Inoperable.LoadBalancer.LimitExceeded', `there are ${limit} load balancers already`);
   }
-  const vip = world.nextVip;
-  world.nextVip = addressAfter(vip);
+  const vip = takeVip(world);
   world.loadBalancers.set(name, {
     name,
     vip,
+    ipVersion: 'v4',
     zones: zones.length === 0 ? world.zones.slice(0, 1) : zones,
     networkVolumeMbps: Number(networkVolume),
     accountingType,
@@ -109,7 +117,7 @@ export const deleteLoadBalancer: Handler = ({ world, parameters }) => {
   return {};
 };
 
-function requireFreePort(loadBalancer: LoadBalancer, loadBalancerPort: number): void {
+function requireFreePort(loadBalancer: L4LoadBalancer, loadBalancerPort: number): void {
   if (loadBalancer.ports.every((port) => port.loadBalancerPort !== loadBalancerPort)) return;
   throw new Refusal(
     'Client.Inoperable.LoadBalancerPort.AlreadyExists',
@@ -126,7 +134,7 @@ function readNewName(world: World, name: string, parameter: string): string {
 }
 
 /** Exactly one listener. The listen port decides; a protocol only stands for it where it is missing (nifcloud-api.md §4.2). */
-function readListener(parameters: Parameters): Port {
+function readListener(parameters: Parameters): Listener {
   const indexes = parameters.indexes('Listeners.member');
   if (indexes.length > 1) throw illegal('Listeners', 'only one listener is allowed in a call');
   const prefix = `Listeners.member.${indexes[0] ?? 1}`;
@@ -136,20 +144,26 @@ function readListener(parameters: Parameters): Port {
     PROTOCOL_PORTS[protocol ?? ''] ??
     parameters.requiredInteger(`${prefix}.LoadBalancerPort`);
   return {
+    protocol: 'TCP',
     loadBalancerPort,
     instancePort: readPort(parameters, `${prefix}.InstancePort`) ?? loadBalancerPort,
     balancingType: readBalancing(parameters, `${prefix}.BalancingType`) ?? BALANCING.roundRobin,
     healthCheck: DEFAULT_HEALTH_CHECK,
-    filter: { type: 'allow', addresses: [] },
+    description: '',
+    filter: { type: 'allow', addresses: [], emptied: false },
+    stickiness: { enabled: false, method: 1, periodMinutes: 0 },
+    sorryPage: { enabled: false, statusCode: 0, redirectUrl: '' },
+    sslCertificateId: '',
+    sslPolicyId: '',
     targets: [],
   };
 }
 
 /** `ListenerUpdate.LoadBalancerPort` and `.InstancePort` name the listener, `ListenerUpdate.Listener.*` says what it becomes. */
 function readListenerUpdate(
-  loadBalancer: LoadBalancer,
+  loadBalancer: L4LoadBalancer,
   parameters: Parameters,
-): { readonly port: Port; readonly changes: Partial<Port> } | undefined {
+): { readonly port: Listener; readonly changes: Partial<Listener> } | undefined {
   const update = 'ListenerUpdate.Listener';
   parameters.choice(`${update}.Protocol`, [...Object.keys(PROTOCOL_PORTS), CUSTOM_PROTOCOL]);
   const loadBalancerPort = readPort(parameters, `${update}.LoadBalancerPort`);
@@ -180,13 +194,8 @@ function readPort(parameters: Parameters, name: string): number | undefined {
   return port;
 }
 
-function readBalancing(parameters: Parameters, name: string): Port['balancingType'] | undefined {
+function readBalancing(parameters: Parameters, name: string): Listener['balancingType'] | undefined {
   const type = parameters.choice(name, ['1', '2']);
   if (type === undefined) return undefined;
   return type === '1' ? BALANCING.roundRobin : BALANCING.leastConnection;
-}
-
-function addressAfter(address: string): string {
-  const number = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0) + 1;
-  return [24, 16, 8, 0].map((shift) => Math.floor(number / 2 ** shift) % 256).join('.');
 }

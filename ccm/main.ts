@@ -2,18 +2,19 @@
 import packageJson from '../package.json' with { type: 'json' };
 import { selfSignedCertificate } from '../daemon/certificate.ts';
 import { systemClock } from '../daemon/clock.ts';
-import { UsageError } from '../daemon/flags.ts';
+import { usable } from '../daemon/environment.ts';
 import { serveHealth, type Check } from '../daemon/health.ts';
-import { createLogger, describeError } from '../daemon/logger.ts';
+import { createLogger } from '../daemon/logger.ts';
 import { cloudRequestMetrics, newRegistry } from '../daemon/metrics.ts';
 import { cloudCheck, watchCloud } from '../daemon/reachability.ts';
 import { runDaemon } from '../daemon/shutdown.ts';
-import { KubeConfigError, loadConnection } from '../kube/config.ts';
+import { loadConnection } from '../kube/config.ts';
 import { EventRecorder } from '../kube/events.ts';
 import { Informer } from '../kube/informer.ts';
 import { KubeClient } from '../kube/rest.ts';
 import type { Node, Service } from '../kube/types.ts';
-import { Nifcloud, type NifcloudOptions } from '../nifcloud/nifcloud.ts';
+import { credentialSource } from '../nifcloud/credentials.ts';
+import { Nifcloud } from '../nifcloud/nifcloud.ts';
 import { NodeController } from './node.ts';
 import { PROGRAM, readOptions, type Options } from './options.ts';
 import { ServiceController } from './service.ts';
@@ -30,26 +31,35 @@ await runDaemon(PROGRAM, async (signal) => {
 });
 
 async function run(options: Options, signal: AbortSignal): Promise<void> {
-  const { flags, controllers } = options;
+  const { flags, controllers, region, endpoint } = options;
   const clock = systemClock;
   const logger = createLogger({
     format: flags['logging-format'],
     verbosity: flags.v,
-    secrets: () => [options.secretAccessKey],
+    secrets: () => [credentials().secretAccessKey],
   });
+  const credentials = await usable('NIFCLOUD keys', () => credentialSource(options.keys, { clock, logger }));
   const registry = newRegistry();
-  const cloud = connectToCloud({
-    region: options.region,
-    endpoint: options.endpoint,
-    credentials: () => ({ accessKeyId: options.accessKeyId, secretAccessKey: options.secretAccessKey }),
-    userAgent: USER_AGENT,
-    qps: flags['cloud-api-qps'],
-    burst: flags['cloud-api-burst'],
-    metrics: cloudRequestMetrics(registry),
-    logger,
-    clock,
+  const cloud = await usable(
+    'NIFCLOUD_REGION or NIFCLOUD_ENDPOINT',
+    () =>
+      new Nifcloud({
+        region,
+        endpoint,
+        credentials,
+        userAgent: USER_AGENT,
+        qps: flags['cloud-api-qps'],
+        burst: flags['cloud-api-burst'],
+        metrics: cloudRequestMetrics(registry),
+        logger,
+        clock,
+      }),
+  );
+  const kube = await usable('Kubernetes API', async () => {
+    const { kubeconfig, master, 'kube-api-qps': qps, 'kube-api-burst': burst } = flags;
+    const connection = await loadConnection({ kubeconfig, master, env: process.env });
+    return new KubeClient(connection, { userAgent: USER_AGENT, logger, clock, qps, burst });
   });
-  const kube = await connectToCluster(flags, { userAgent: USER_AGENT, logger, clock });
 
   const nodes = new Informer<Node>({ client: kube, path: '/api/v1/nodes', logger, clock });
   const services = new Informer<Service>({ client: kube, path: '/api/v1/services', logger, clock });
@@ -64,7 +74,7 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
     controllers.has('node') &&
     new NodeController({
       ...shared,
-      region: options.region,
+      region,
       events: nodeEvents,
       addressPeriodMs: flags['node-status-update-frequency'],
     });
@@ -91,7 +101,7 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
     }));
   logger.info('Started', {
     version: packageJson.version,
-    region: options.region,
+    region,
     clusterName: flags['cluster-name'],
     controllers: [...controllers],
     securePort: server ? server.port : 0,
@@ -115,29 +125,6 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
     await Promise.all([nodeEvents.flush(), serviceEvents.flush()]);
     if (server) await server.close();
     logger.info('Stopped');
-  }
-}
-
-function connectToCloud(options: NifcloudOptions): Nifcloud {
-  try {
-    return new Nifcloud(options);
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw new UsageError(`NIFCLOUD_REGION or NIFCLOUD_ENDPOINT: ${error.message}`);
-  }
-}
-
-async function connectToCluster(
-  flags: Options['flags'],
-  surroundings: ConstructorParameters<typeof KubeClient>[1],
-): Promise<KubeClient> {
-  try {
-    const { kubeconfig, master } = flags;
-    const connection = await loadConnection({ kubeconfig, master, env: process.env });
-    return new KubeClient(connection, { ...surroundings, qps: flags['kube-api-qps'], burst: flags['kube-api-burst'] });
-  } catch (error) {
-    if (!(error instanceof KubeConfigError)) throw error;
-    throw new UsageError(describeError(error));
   }
 }
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { requiredEnvironment, type Environment } from '../daemon/environment.ts';
+import { CLOUD_ENVIRONMENT, cloudSettings, type CloudSettings, type Environment } from '../daemon/environment.ts';
 import { flag, helpText, parseFlags, UsageError, type FlagValues } from '../daemon/flags.ts';
 import { LOG_FORMATS } from '../daemon/logger.ts';
 
@@ -68,22 +68,11 @@ const FLAGS = {
   help: flag.boolean({ help: 'Print this text and exit' }),
 };
 
-const ENVIRONMENT: readonly (readonly [name: string, meaning: string])[] = [
-  ['NIFCLOUD_ACCESS_KEY_ID', 'Access key (required)'],
-  ['NIFCLOUD_SECRET_ACCESS_KEY', 'Secret key (required)'],
-  ['NIFCLOUD_REGION', 'Region such as jp-east-1 (required)'],
-  ['NIFCLOUD_ENDPOINT', 'URL in place of the regional API, for simulators'],
-];
-
 export const PROGRAM = 'nifcloud-cloud-controller-manager';
 
-export interface Options {
+export interface Options extends CloudSettings {
   readonly flags: FlagValues<typeof FLAGS>;
   readonly controllers: ReadonlySet<'node' | 'service'>;
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly region: string;
-  readonly endpoint: string | undefined;
 }
 
 /**
@@ -96,7 +85,7 @@ export function readOptions(argv: readonly string[], environment: Environment, v
   if (flags.help) {
     const summary =
       'Gives Nodes of a cluster on NIFCLOUD their metadata, and Services of type LoadBalancer a load balancer.';
-    return helpText({ program: PROGRAM, summary, environment: ENVIRONMENT }, FLAGS);
+    return helpText({ program: PROGRAM, summary, environment: CLOUD_ENVIRONMENT }, FLAGS);
   }
   if (flags.version) return `${PROGRAM} ${version}\n`;
   if (flags['cloud-provider'] !== PROVIDER) {
@@ -113,10 +102,7 @@ export function readOptions(argv: readonly string[], environment: Environment, v
   return {
     flags,
     controllers: enabledControllers(flags.controllers),
-    accessKeyId: requiredEnvironment(environment, 'NIFCLOUD_ACCESS_KEY_ID'),
-    secretAccessKey: requiredEnvironment(environment, 'NIFCLOUD_SECRET_ACCESS_KEY'),
-    region: requiredEnvironment(environment, 'NIFCLOUD_REGION'),
-    endpoint: environment['NIFCLOUD_ENDPOINT'],
+    ...cloudSettings(environment),
   };
 }
 

@@ -1,11 +1,12 @@
 import type { Registry } from 'prom-client';
 import { systemClock } from '../daemon/clock.ts';
-import { requiredEnvironment } from '../daemon/environment.ts';
+import { cloudSettings, hasCloudKeys, requiredEnvironment, usable } from '../daemon/environment.ts';
 import { UsageError } from '../daemon/flags.ts';
-import { createLogger, describeError } from '../daemon/logger.ts';
+import { createLogger } from '../daemon/logger.ts';
 import type { Logger } from '../daemon/logger.ts';
 import { cloudCheck, watchCloud } from '../daemon/reachability.ts';
 import type { KubeClient } from '../kube/rest.ts';
+import type { CredentialSource } from '../nifcloud/credentials.ts';
 import type { Nifcloud } from '../nifcloud/nifcloud.ts';
 import { DRIVER_NAME, DRIVER_VERSION } from './names.ts';
 import { PROGRAM } from './options.ts';
@@ -29,6 +30,7 @@ export class Driver {
   readonly #env: NodeJS.ProcessEnv;
   readonly #signal: AbortSignal;
   #cloud: Nifcloud | undefined;
+  #credentials: CredentialSource | undefined;
   #kube: Promise<KubeClient | undefined> | undefined;
   #registry: Promise<Registry> | undefined;
 
@@ -42,18 +44,24 @@ export class Driver {
   async controller(): Promise<Handlers> {
     const { logger } = this;
     const clock = systemClock;
-    const [{ createControllerService }, { Disks }, { Cluster }, { createNotices }, { EventRecorder }, { Counter }] =
-      await Promise.all([
-        import('./controller/controller.ts'),
-        import('./disks/disks.ts'),
-        import('./disks/cluster.ts'),
-        import('./notices.ts'),
-        import('../kube/events.ts'),
-        import('prom-client'),
-      ]);
-    const cloud = await usable('NIFCLOUD_REGION or NIFCLOUD_ENDPOINT', this.#connectCloud());
+    const [
+      { createControllerService },
+      { Disks },
+      { Cluster },
+      { createNotices },
+      { EventRecorder },
+      { forcedDetachCounter },
+    ] = await Promise.all([
+      import('./controller/controller.ts'),
+      import('./disks/disks.ts'),
+      import('./disks/cluster.ts'),
+      import('./notices.ts'),
+      import('../kube/events.ts'),
+      import('./controller/forced-detaches.ts'),
+    ]);
+    const cloud = await this.#connectCloud();
     void watchCloud(cloud, (until) => cloud.servers.list(until), { logger, clock }, this.#signal);
-    const kube = await usable('Kubernetes API', this.#connectKube());
+    const kube = await usable('Kubernetes API', () => this.#connectKube());
     if (kube === undefined) {
       logger.warn('No Kubernetes API is configured: any running server of a zone may hold a disk while it is created');
     }
@@ -61,15 +69,10 @@ export class Driver {
       kube && new EventRecorder({ client: kube, component: DRIVER_NAME, logger, clock, signal: this.#signal });
     const cluster = kube && new Cluster(kube, clock);
     const disks = new Disks({ cloud, cluster, notices: createNotices(logger, recorder), clock, logger });
-    const forcedDetaches = new Counter({
-      name: 'nifcloud_csi_forced_detaches_total',
-      help: 'Disks that were detached as ordered while their node still reported them in use',
-      registers: [await this.#metrics()],
-    });
     return createControllerService({
       disks,
       locks: new VolumeLocks(),
-      forcedDetaches,
+      forcedDetaches: forcedDetachCounter(await this.#metrics()),
       nodeName: this.#env['NODE_NAME'] || undefined,
     });
   }
@@ -126,7 +129,7 @@ export class Driver {
       {
         name: 'the NIFCLOUD API',
         zone: async (signal) => {
-          if (!this.#env['NIFCLOUD_ACCESS_KEY_ID']) return undefined;
+          if (!hasCloudKeys(this.#env)) return undefined;
           const cloud = await this.#connectCloud();
           return (await cloud.servers.list(signal)).find(({ name }) => name === nodeName)?.zone;
         },
@@ -134,26 +137,34 @@ export class Driver {
     ];
   }
 
-  /** @throws UsageError when the environment does not say how. */
+  /** @throws UsageError when the environment does not say how, at once rather than at the first request. */
   async #connectCloud(): Promise<Nifcloud> {
     if (this.#cloud !== undefined) return this.#cloud;
-    const env = this.#env;
-    const region = requiredEnvironment(env, 'NIFCLOUD_REGION');
-    const [{ Nifcloud }, { cloudRequestMetrics }] = await Promise.all([
+    const { region, endpoint, keys } = cloudSettings(this.#env);
+    const [{ Nifcloud }, { credentialSource }, { cloudRequestMetrics }] = await Promise.all([
       import('../nifcloud/nifcloud.ts'),
+      import('../nifcloud/credentials.ts'),
       import('../daemon/metrics.ts'),
     ]);
-    this.#cloud ??= new Nifcloud({
-      region,
-      credentials: credentialsFrom(env),
-      endpoint: env['NIFCLOUD_ENDPOINT'],
-      userAgent: USER_AGENT,
-      clock: systemClock,
-      logger: this.#options['nifcloud-sdk-debug-log'] ? this.#newLogger(Infinity) : this.logger,
-      metrics: cloudRequestMetrics(await this.#metrics()),
-      qps: this.#options['cloud-api-qps'],
-      burst: this.#options['cloud-api-burst'],
-    });
+    const metrics = cloudRequestMetrics(await this.#metrics());
+    const clock = systemClock;
+    const credentials = await usable('NIFCLOUD keys', () => credentialSource(keys, { clock, logger: this.logger }));
+    this.#credentials = credentials;
+    this.#cloud ??= await usable(
+      'NIFCLOUD_REGION or NIFCLOUD_ENDPOINT',
+      () =>
+        new Nifcloud({
+          region,
+          credentials,
+          endpoint,
+          userAgent: USER_AGENT,
+          clock,
+          logger: this.#options['nifcloud-sdk-debug-log'] ? this.#newLogger(Infinity) : this.logger,
+          metrics,
+          qps: this.#options['cloud-api-qps'],
+          burst: this.#options['cloud-api-burst'],
+        }),
+    );
     return this.#cloud;
   }
 
@@ -185,29 +196,6 @@ export class Driver {
 
   #newLogger(verbosity: number): Logger {
     const { 'logging-format': format } = this.#options;
-    return createLogger({ format, verbosity, secrets: () => secretsOf(this.#env) });
+    return createLogger({ format, verbosity, secrets: () => Object.values(this.#credentials?.() ?? {}) });
   }
-}
-
-/** What is connected to at the start. @throws UsageError where that is not even tried, because of how the program was started. */
-async function usable<T>(what: string, connection: Promise<T>): Promise<T> {
-  try {
-    return await connection;
-  } catch (error) {
-    throw error instanceof UsageError ? error : new UsageError(`${what}: ${describeError(error)}`, { cause: error });
-  }
-}
-
-/** @throws UsageError when a key is missing, at once rather than at the first request. */
-function credentialsFrom(env: NodeJS.ProcessEnv): () => { accessKeyId: string; secretAccessKey: string } {
-  const read = (): { accessKeyId: string; secretAccessKey: string } => ({
-    accessKeyId: requiredEnvironment(env, 'NIFCLOUD_ACCESS_KEY_ID'),
-    secretAccessKey: requiredEnvironment(env, 'NIFCLOUD_SECRET_ACCESS_KEY'),
-  });
-  read();
-  return read;
-}
-
-function secretsOf(env: NodeJS.ProcessEnv): readonly string[] {
-  return [env['NIFCLOUD_SECRET_ACCESS_KEY'] ?? '', env['NIFCLOUD_ACCESS_KEY_ID'] ?? ''];
 }

@@ -1,3 +1,4 @@
+import { CLOUD_ENVIRONMENT } from '../daemon/environment.ts';
 import { LOG_FORMATS } from '../daemon/logger.ts';
 import { flag, helpText, parseFlags } from '../daemon/flags.ts';
 import type { FlagValues } from '../daemon/flags.ts';
@@ -70,10 +71,7 @@ export function help(): string {
       program: PROGRAM,
       summary: `CSI driver ${DRIVER_NAME}: NIFCLOUD additional storage for Kubernetes.`,
       environment: [
-        ['NIFCLOUD_REGION', 'region of the NIFCLOUD API, such as jp-east-1; needed by the controller'],
-        ['NIFCLOUD_ACCESS_KEY_ID', 'access key; needed by the controller'],
-        ['NIFCLOUD_SECRET_ACCESS_KEY', 'its secret; needed by the controller'],
-        ['NIFCLOUD_ENDPOINT', "URL in place of the region's API, for a simulator"],
+        ...CLOUD_ENVIRONMENT.map(([name, meaning]) => [name, `controller: ${meaning}`] as const),
         ['NIFCLOUD_ZONE', 'node: the zone of this node; else its labels, else the NIFCLOUD API tell'],
         ['NODE_NAME', "name of this node, which is its server's; needed by the node server"],
       ],

@@ -81,6 +81,14 @@ const FAMILIES = {
     codes: /^(?:Client|Server)\.ResourceIncorrectState\.(?:.+\.)?Processing$/,
     meaning: 'another operation on it is still running; it can be sent again once that has ended',
   },
+  inUse: {
+    codes: /^(?:Client|Server)\.(?:ResourceAssociated\.(?<resource>.+)|Inoperable\.(?<owner>\w+)\.InUse)$/,
+    meaning: 'something else still uses it',
+  },
+  processingFailure: {
+    codes: /^(?:Client|Server)\.ProcessingFailure\.(?<resource>\w+)/,
+    meaning: 'the cloud began with it and failed; look at its state before anything else',
+  },
   // No code of the cloud's own is known; these are the common names in APIs of this family (§1.7).
   throttled: {
     codes:
@@ -107,18 +115,29 @@ export const THROTTLED_STATUSES: readonly number[] = [429, 509];
 /**
  * Something named in the request does not exist.
  *
- * @param resource only this kind, such as `Volume`; the code may spell it `Volume`, `VolumeName` or `VolumeId` (§11, 34)
+ * @param resource only this kind, such as `Volume`; the code may spell it `Volume`, `VolumeName` or `VolumeId` (§11, 34), and may
+ *   name several: a missing listener of an elastic load balancer is `Protocol.or.ElasticLoadBalancerPort`
  */
 export function isNotFound(error: unknown, resource?: string): boolean {
-  const found = match(error, FAMILIES.notFound)?.groups?.['resource'];
-  if (found === undefined || resource === undefined) return found !== undefined;
-  return [resource, `${resource}Name`, `${resource}Id`].includes(found);
+  return names(match(error, FAMILIES.notFound), resource);
 }
 
 /** What was to be made or registered is there already. @param resource only this kind, such as `IpAddress` */
 export function isDuplicate(error: unknown, resource?: string): boolean {
-  const groups = match(error, FAMILIES.duplicate)?.groups;
-  return groups !== undefined && (resource === undefined || (groups['resource'] ?? groups['owner']) === resource);
+  return names(match(error, FAMILIES.duplicate), resource);
+}
+
+/** It cannot go (or change) because something else uses it. @param resource only this kind, such as `SecurityGroup` */
+export function isInUse(error: unknown, resource?: string): boolean {
+  return names(match(error, FAMILIES.inUse), resource);
+}
+
+/**
+ * The cloud began with what was asked and failed. How far it got only the resource's state tells; one client goes on polling after
+ * a failed StopInstances, since the server may stop all the same.
+ */
+export function isProcessingFailure(error: unknown): boolean {
+  return match(error, FAMILIES.processingFailure) !== undefined;
 }
 
 /** AttachVolume: the volume has an attachment, to this server *or another*. */
@@ -163,6 +182,13 @@ export function isUnknownOutcome(error: unknown): boolean {
 
 function match(error: unknown, family: CodeFamily): RegExpExecArray | undefined {
   return error instanceof NifcloudError ? (family.codes.exec(error.code) ?? undefined) : undefined;
+}
+
+/** Whether a code speaks of this kind of resource; any kind when none is asked for. */
+function names(found: RegExpExecArray | undefined, resource: string | undefined): boolean {
+  if (found === undefined || resource === undefined) return found !== undefined;
+  const named = (found.groups?.['resource'] ?? found.groups?.['owner'] ?? '').split(/\.(?:or|and)\./);
+  return [resource, `${resource}Name`, `${resource}Id`].some((spelling) => named.includes(spelling));
 }
 
 function meaningOf(code: string): string {

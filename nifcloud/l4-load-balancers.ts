@@ -1,6 +1,17 @@
+import { isTrue, requiredNumber } from './answers.ts';
+import {
+  ACCOUNTING_TYPES,
+  BALANCING_TYPES,
+  checkInteger,
+  checkName,
+  checkOneOf,
+  checkPort,
+  checkSet,
+} from './limits.ts';
 import { numbered, type Parameters } from './parameters.ts';
 import { SharedRead } from './shared-read.ts';
 import type { Clock } from './surroundings.ts';
+import { parseTargetHealth, parseTargets, targetMembers, type Target, type TargetHealth } from './targets.ts';
 import type { Api } from './transport.ts';
 import { UnreadableAnswer, type XmlElement } from './xml.ts';
 
@@ -16,6 +27,10 @@ export interface L4LoadBalancer {
   readonly nextMonthAccountingType: string;
   /** `standard` or `ats`. */
   readonly policyType: string;
+  /** Such as `east-11`; targets may be in any zone of the region. */
+  readonly zones: readonly string[];
+  /** RFC 3339, as the cloud writes it. */
+  readonly createdAt: string;
   /** One for each port, at most 3. */
   readonly listeners: readonly L4Listener[];
 }
@@ -28,8 +43,28 @@ export interface L4Listener {
   readonly balancingType: number;
   /** `undefined` = the cloud names no target to check. */
   readonly healthCheck: L4HealthCheck | undefined;
-  readonly targets: readonly L4Target[];
+  readonly targets: readonly Target[];
   readonly filter: L4Filter;
+  /** `undefined` = off. */
+  readonly stickiness: L4Stickiness | undefined;
+  /** `undefined` = off. */
+  readonly sorryPage: L4SorryPage | undefined;
+  /** `''` = the listener does not end TLS. */
+  readonly certificateId: string;
+  /** Which TLS versions and ciphers it takes; `''` = the cloud names none. */
+  readonly sslPolicyId: string;
+}
+
+/** A client's connections go to the same server for a while. */
+export interface L4Stickiness {
+  /** Sources differ: 3, 5, 10, 15 or 30, or anything from 3 to 60; the cloud decides (docs/reference/nifcloud-api.md §4.3). */
+  readonly periodMinutes: number;
+}
+
+/** What the load balancer itself answers when no server can; on port 80 only (§4.3). */
+export interface L4SorryPage {
+  /** 200 or 503. */
+  readonly statusCode: number;
 }
 
 export interface L4HealthCheck {
@@ -39,11 +74,6 @@ export interface L4HealthCheck {
   readonly intervalSeconds: number;
   /** 1–10. */
   readonly unhealthyThreshold: number;
-}
-
-interface L4Target {
-  readonly serverName: string;
-  readonly serverUniqueId: string;
 }
 
 /** Who may connect. No addresses: `allow` everyone, `deny` nobody. */
@@ -74,13 +104,22 @@ export interface NewL4LoadBalancer {
   readonly listener: NewListener;
   readonly accountingType?: string | undefined;
   readonly networkVolumeMbps?: number | undefined;
+  /** `standard` (the cloud's default) or `ats`, which is for IPv4 only; can't be changed later. */
   readonly policyType?: string | undefined;
+  /** Of its address; can't be changed later. */
+  readonly ipVersion?: 'v4' | 'v6' | undefined;
 }
 
 /** What `*.*.*.*` stands for in an answer: the filter has no entries (docs/reference/nifcloud-api.md §4.3). */
 const NO_ENTRIES = '*.*.*.*';
 
 const FILTER_TYPES = { allow: '1', deny: '2' } as const;
+
+/** Of a load balancer's name, in letters and digits (§4.1). */
+const LONGEST_NAME = 15;
+
+/** Of the page that stands in for servers (§4.3). */
+const SORRY_STATUS_CODES: readonly number[] = [200, 503];
 
 /**
  * The L4 load balancers of the region. All calls take effect before they answer; there is no state to wait for.
@@ -100,32 +139,50 @@ export class L4LoadBalancers {
     return this.#list.get(signal);
   }
 
-  /** `vip` is `''` when the answer does not name it. @throws NifcloudError; `isDuplicate` = the name is taken */
-  create(wanted: NewL4LoadBalancer, signal: AbortSignal): Promise<{ readonly vip: string }> {
+  /**
+   * `vip` is `''` when the answer does not name it.
+   *
+   * @throws RangeError for what the cloud would refuse for sure (§4.1)
+   * @throws NifcloudError; `isDuplicate` = the name is taken
+   */
+  async create(wanted: NewL4LoadBalancer, signal: AbortSignal): Promise<{ readonly vip: string }> {
+    checkName('the name of a load balancer', wanted.name, LONGEST_NAME);
+    checkOneOf('the accounting type of a load balancer', wanted.accountingType, ACCOUNTING_TYPES);
+    checkOneOf('the policy of a load balancer', wanted.policyType, ['standard', 'ats']);
     const parameters = {
       LoadBalancerName: wanted.name,
       ...listenerParameters(wanted.listener),
       AccountingType: wanted.accountingType,
       NetworkVolume: wanted.networkVolumeMbps,
       PolicyType: wanted.policyType,
+      IpVersion: wanted.ipVersion,
     };
     return this.#api.mutate('CreateLoadBalancer', parameters, parseCreated, signal);
   }
 
   /** Adds a listener. @throws NifcloudError; `isDuplicate` = the load balancer listens on that port already */
-  registerPort(wanted: { readonly name: string; readonly listener: NewListener }, signal: AbortSignal): Promise<void> {
+  async registerPort(
+    wanted: { readonly name: string; readonly listener: NewListener },
+    signal: AbortSignal,
+  ): Promise<void> {
     const parameters = { LoadBalancerName: wanted.name, ...listenerParameters(wanted.listener) };
-    return this.#mutate('RegisterPortWithLoadBalancer', parameters, signal);
+    await this.#mutate('RegisterPortWithLoadBalancer', parameters, signal);
   }
 
-  configureHealthCheck(key: ListenerKey, check: L4HealthCheck, signal: AbortSignal): Promise<void> {
+  /** Has a listener's targets checked in this way. @throws RangeError for what the cloud would refuse for sure. @throws NifcloudError */
+  async configureHealthCheck(key: ListenerKey, check: L4HealthCheck, signal: AbortSignal): Promise<void> {
+    if (!/^(TCP:\d+|ICMP)$/.test(check.target)) {
+      throw new RangeError(`an L4 load balancer checks TCP:<port> or ICMP, not ${JSON.stringify(check.target)}`);
+    }
+    checkInteger('the interval of a health check, in seconds,', check.intervalSeconds, 5, 300);
+    checkInteger('the unhealthy threshold of a health check', check.unhealthyThreshold, 1, 10);
     const parameters = {
       ...keyParameters(key),
       'HealthCheck.Target': check.target,
       'HealthCheck.Interval': check.intervalSeconds,
       'HealthCheck.UnhealthyThreshold': check.unhealthyThreshold,
     };
-    return this.#mutate('ConfigureHealthCheck', parameters, signal);
+    await this.#mutate('ConfigureHealthCheck', parameters, signal);
   }
 
   /** Adds servers to a listener; none: no call. One that is unknown or registered already fails the call for all. */
@@ -138,6 +195,19 @@ export class L4LoadBalancers {
   async deregisterTargets(key: ListenerKey, serverNames: readonly string[], signal: AbortSignal): Promise<void> {
     if (serverNames.length === 0) return;
     await this.#mutate('DeregisterInstancesFromLoadBalancer', targetParameters(key, serverNames), signal);
+  }
+
+  /**
+   * What the load balancer thinks of a listener's targets, or of those named.
+   *
+   * @throws NifcloudError; `isNotFound(error, 'Instance')` = a named server is unknown or not registered
+   */
+  targetHealth(
+    key: ListenerKey,
+    signal: AbortSignal,
+    serverNames: readonly string[] = [],
+  ): Promise<readonly TargetHealth[]> {
+    return this.#api.read('DescribeInstanceHealth', targetParameters(key, serverNames), parseHealth, signal);
   }
 
   /** Changes a filter by single entries. An allow filter that loses its last entry lets everyone in (§11, 19). */
@@ -155,36 +225,107 @@ export class L4LoadBalancers {
     return this.#mutate('SetFilterForLoadBalancer', { ...keyParameters(key), ...filter }, signal);
   }
 
-  /** Changes a listener in place. What becomes of its filter and check is not documented: read it again afterwards. */
-  updateListener(
+  /**
+   * Changes a listener in place. What becomes of its filter and check is not documented: read it again afterwards.
+   *
+   * @throws RangeError for what is no port or no balancing type. @throws NifcloudError
+   */
+  async updateListener(
     key: ListenerKey,
-    change: { readonly instancePort?: number | undefined; readonly balancingType?: number | undefined },
+    change: {
+      readonly loadBalancerPort?: number | undefined;
+      readonly instancePort?: number | undefined;
+      readonly balancingType?: number | undefined;
+    },
     signal: AbortSignal,
   ): Promise<void> {
+    checkPorts(change);
+    checkOneOf('the balancing type of a listener', change.balancingType, BALANCING_TYPES);
     const parameters = {
       LoadBalancerName: key.name,
       'ListenerUpdate.LoadBalancerPort': key.loadBalancerPort,
       'ListenerUpdate.InstancePort': key.instancePort,
       // Both ports are always sent: elsewhere the cloud makes up the one that is missing from the other (§4.2).
-      'ListenerUpdate.Listener.LoadBalancerPort': key.loadBalancerPort,
+      'ListenerUpdate.Listener.LoadBalancerPort': change.loadBalancerPort ?? key.loadBalancerPort,
       'ListenerUpdate.Listener.InstancePort': change.instancePort ?? key.instancePort,
       'ListenerUpdate.Listener.BalancingType': change.balancingType,
     };
-    return this.#mutate('UpdateLoadBalancer', parameters, signal);
+    await this.#mutate('UpdateLoadBalancer', parameters, signal);
   }
 
-  /** Changes what all listeners share. A new accounting type holds from next month on (`nextMonthAccountingType`). */
-  update(
-    name: string,
-    change: { readonly networkVolumeMbps?: number | undefined; readonly accountingType?: string | undefined },
+  /**
+   * Switches what a listener can do besides; what is left out stays as it is.
+   *
+   * @throws RangeError for a status code that is neither 200 nor 503. @throws NifcloudError
+   */
+  async setOptions(
+    key: ListenerKey,
+    change: {
+      readonly stickiness?: L4Stickiness | 'off' | undefined;
+      readonly sorryPage?: L4SorryPage | 'off' | undefined;
+    },
     signal: AbortSignal,
   ): Promise<void> {
     const parameters = {
+      ...keyParameters(key),
+      ...stickinessParameters(change.stickiness),
+      ...sorryPageParameters(change.sorryPage),
+    };
+    await this.#mutate('UpdateLoadBalancerOption', parameters, signal);
+  }
+
+  /** Forgets which client is tied to which server. */
+  clearSessions(key: ListenerKey, signal: AbortSignal): Promise<void> {
+    return this.#mutate('ClearLoadBalancerSession', keyParameters(key), signal);
+  }
+
+  /** Has the listener end TLS with this certificate. @throws TypeError when the id is empty. @throws NifcloudError */
+  async setCertificate(key: ListenerKey, certificateId: string, signal: AbortSignal): Promise<void> {
+    checkSet('the id of a certificate', certificateId);
+    const parameters = { ...keyParameters(key), SSLCertificateId: certificateId };
+    await this.#mutate('SetLoadBalancerListenerSSLCertificate', parameters, signal);
+  }
+
+  /** Has the listener end TLS no more. */
+  unsetCertificate(key: ListenerKey, signal: AbortSignal): Promise<void> {
+    return this.#mutate('UnsetLoadBalancerListenerSSLCertificate', keyParameters(key), signal);
+  }
+
+  /** Has the listener take only the TLS versions and ciphers of a policy. @throws TypeError when the id is empty. @throws NifcloudError */
+  async setSslPolicy(key: ListenerKey, sslPolicyId: string, signal: AbortSignal): Promise<void> {
+    checkSet('the id of a TLS policy', sslPolicyId);
+    const parameters = { ...keyParameters(key), SSLPolicyId: sslPolicyId };
+    await this.#mutate('NiftySetLoadBalancerSSLPoliciesOfListener', parameters, signal);
+  }
+
+  /** Has the listener take what the cloud takes by default. */
+  unsetSslPolicy(key: ListenerKey, signal: AbortSignal): Promise<void> {
+    return this.#mutate('NiftyUnsetLoadBalancerSSLPoliciesOfListener', keyParameters(key), signal);
+  }
+
+  /**
+   * Changes what all listeners share. A new accounting type holds from next month on (`nextMonthAccountingType`).
+   *
+   * @throws RangeError for what the cloud would refuse for sure (§4.1). @throws NifcloudError
+   */
+  async update(
+    name: string,
+    change: {
+      readonly newName?: string | undefined;
+      readonly networkVolumeMbps?: number | undefined;
+      readonly accountingType?: string | undefined;
+    },
+    signal: AbortSignal,
+  ): Promise<void> {
+    checkName('the name of a load balancer', change.newName, LONGEST_NAME);
+    checkOneOf('the accounting type of a load balancer', change.accountingType, ACCOUNTING_TYPES);
+    const parameters = {
       LoadBalancerName: name,
+      LoadBalancerNameUpdate: change.newName,
       NetworkVolumeUpdate: change.networkVolumeMbps,
       AccountingTypeUpdate: change.accountingType,
     };
-    return this.#mutate('UpdateLoadBalancer', parameters, signal);
+    await this.#mutate('UpdateLoadBalancer', parameters, signal);
   }
 
   /** Deletes a listener; with the last one the load balancer and its address go. */
@@ -201,7 +342,18 @@ function keyParameters(key: ListenerKey): Parameters {
   return { LoadBalancerName: key.name, LoadBalancerPort: key.loadBalancerPort, InstancePort: key.instancePort };
 }
 
+function checkPorts(ports: {
+  readonly loadBalancerPort?: number | undefined;
+  readonly instancePort?: number | undefined;
+}): void {
+  checkPort('the port of a load balancer', ports.loadBalancerPort);
+  checkPort('the port of its servers', ports.instancePort);
+}
+
+/** @throws RangeError for what is no port or no balancing type */
 function listenerParameters(listener: NewListener): Parameters {
+  checkPorts(listener);
+  checkOneOf('the balancing type of a listener', listener.balancingType, BALANCING_TYPES);
   return numbered('Listeners.member', [
     {
       LoadBalancerPort: listener.loadBalancerPort,
@@ -212,12 +364,30 @@ function listenerParameters(listener: NewListener): Parameters {
 }
 
 function targetParameters(key: ListenerKey, serverNames: readonly string[]): Parameters {
-  const members = serverNames.map((serverName) => ({ InstanceId: serverName }));
-  return { ...keyParameters(key), ...numbered('Instances.member', members) };
+  return { ...keyParameters(key), ...targetMembers('InstanceId', serverNames) };
+}
+
+/** The request says `Enable`, the answer `Enabled` (§4.3). */
+function stickinessParameters(stickiness: L4Stickiness | 'off' | undefined): Parameters {
+  const on = stickiness === 'off' ? undefined : stickiness;
+  return {
+    'SessionStickinessPolicyUpdate.Enable': stickiness && on !== undefined,
+    'SessionStickinessPolicyUpdate.ExpirationPeriod': on?.periodMinutes,
+  };
+}
+
+function sorryPageParameters(sorryPage: L4SorryPage | 'off' | undefined): Parameters {
+  const on = sorryPage === 'off' ? undefined : sorryPage;
+  checkOneOf('the status code of a sorry page', on?.statusCode, SORRY_STATUS_CODES);
+  return { 'SorryPageUpdate.Enable': sorryPage && on !== undefined, 'SorryPageUpdate.StatusCode': on?.statusCode };
 }
 
 function parseCreated(answer: XmlElement): { readonly vip: string } {
   return { vip: answer.child('CreateLoadBalancerResult').text('DNSName') };
+}
+
+function parseHealth(answer: XmlElement): readonly TargetHealth[] {
+  return parseTargetHealth(answer.child('DescribeInstanceHealthResult'));
 }
 
 /**
@@ -235,6 +405,8 @@ function parseLoadBalancers(answer: XmlElement): readonly L4LoadBalancer[] {
       accountingType: entry.text('AccountingType'),
       nextMonthAccountingType: entry.text('NextMonthAccountingType'),
       policyType: entry.text('PolicyType'),
+      zones: entry.child('AvailabilityZones').texts('member'),
+      createdAt: entry.text('CreatedTime'),
       listeners: [],
     };
     byName.set(name, loadBalancer);
@@ -249,9 +421,11 @@ function parseLoadBalancers(answer: XmlElement): readonly L4LoadBalancer[] {
 
 function parseListener(listener: XmlElement, entry: XmlElement): L4Listener {
   const check = entry.child('HealthCheck');
+  const stickiness = entry.child('Option').child('SessionStickinessPolicy');
+  const sorryPage = entry.child('Option').child('SorryPage');
   return {
-    loadBalancerPort: requiredPort(listener, 'LoadBalancerPort'),
-    instancePort: requiredPort(listener, 'InstancePort'),
+    loadBalancerPort: requiredNumber(listener, 'LoadBalancerPort'),
+    instancePort: requiredNumber(listener, 'InstancePort'),
     balancingType: listener.number('BalancingType') ?? 0,
     healthCheck:
       check.text('Target') === ''
@@ -261,10 +435,14 @@ function parseListener(listener: XmlElement, entry: XmlElement): L4Listener {
             intervalSeconds: check.number('Interval') ?? 0,
             unhealthyThreshold: check.number('UnhealthyThreshold') ?? 0,
           },
-    targets: entry
-      .items('Instances')
-      .map((target) => ({ serverName: target.text('InstanceId'), serverUniqueId: target.text('InstanceUniqueId') })),
+    targets: parseTargets(entry),
     filter: parseFilter(entry.child('Filter')),
+    stickiness: isTrue(stickiness, 'Enabled')
+      ? { periodMinutes: stickiness.number('ExpirationPeriod') ?? 0 }
+      : undefined,
+    sorryPage: isTrue(sorryPage, 'Enabled') ? { statusCode: sorryPage.number('StatusCode') ?? 0 } : undefined,
+    certificateId: listener.text('SSLCertificateId'),
+    sslPolicyId: listener.child('SSLPolicy').text('SSLPolicyId'),
   };
 }
 
@@ -276,10 +454,4 @@ function parseFilter(filter: XmlElement): L4Filter {
       .flatMap((member) => member.texts('IPAddress')) // old answers put several into one member
       .filter((address) => address !== NO_ENTRIES),
   };
-}
-
-function requiredPort(listener: XmlElement, name: string): number {
-  const port = listener.number(name);
-  if (port === undefined) throw new UnreadableAnswer(`a listener lacks its <${name}>`);
-  return port;
 }

@@ -7,12 +7,19 @@ const LEAST_QPS = 2;
 /** A rate of 0 would be back at its full value after so long, in ms: one cut in half is made good within a minute. */
 const RECOVERY_MS = 120_000;
 
+/**
+ * Requests under way at once, and so connections. The default rate of 20/s is kept up to answers that take 5 s; memory and the 1024 open
+ * files that many systems allow are not in danger.
+ */
+const MOST_UNDER_WAY = 100;
+
 export type RequestKind = 'mutation' | 'read';
 
 /**
  * Token bucket for requests to the cloud that adapts to throttling.
  *
  * - At most `burst` requests at once, `qps` a second in the long run.
+ * - At most 100 are under way; who waits for one of them to end has not been sent, so its time limit does not run yet.
  * - Mutations go before reads; within each kind, who came first goes first.
  * - A throttling answer halves the rate and empties the bucket; requests that were under way when that happened say nothing new,
  *   so a burst that is throttled as a whole halves it once. The rate never falls below 2/s (or `qps` if that is less).
@@ -28,7 +35,9 @@ export class Limiter {
   #tokens: number;
   #refilledAtMs: number;
   #cutAtMs = Number.NEGATIVE_INFINITY;
-  #pump: AbortController | undefined;
+  #underWay = 0;
+  /** Until there is a token for somebody who waits. */
+  #sleep: AbortController | undefined;
 
   constructor(options: { readonly clock: Clock; readonly qps: number; readonly burst: number }) {
     this.#clock = options.clock;
@@ -45,19 +54,22 @@ export class Limiter {
     return this.#rate;
   }
 
-  /** Waits for the right to send one request. @throws the signal's reason */
+  /** Waits for the right to send one request; `ended` gives it back. @throws the signal's reason, and then there is none */
   async take(kind: RequestKind, signal: AbortSignal): Promise<void> {
     const queue = this.#queues[kind];
     const waiter = newWaiter<void>(signal, () => {
       queue.delete(waiter);
-      this.#stopIfIdle();
+      this.#grant();
     });
     queue.add(waiter);
-    if (this.#pump === undefined) {
-      this.#pump = new AbortController();
-      void this.#grantAll(this.#pump.signal);
-    }
+    this.#grant();
     return waiter.promise;
+  }
+
+  /** A request that was granted by `take` is over, however it ended. */
+  ended(): void {
+    this.#underWay -= 1;
+    this.#grant();
   }
 
   /** The cloud throttled a request. @param sentAtMs when that was sent, by the clock's `monotonicMs` */
@@ -69,32 +81,37 @@ export class Limiter {
     this.#tokens = 0;
   }
 
-  async #grantAll(stop: AbortSignal): Promise<void> {
-    while (!stop.aborted) {
-      this.#refill();
-      if (this.#tokens < 1) {
-        try {
-          await this.#clock.sleep(Math.ceil(((1 - this.#tokens) / this.#rate) * 1000), stop);
-        } catch {
-          return; // nobody waits any more
-        }
-        continue;
-      }
+  /** Grants what may be granted now, and sees to it that the rest is granted in time; if nobody waits for a token, no timer is left. */
+  #grant(): void {
+    this.#refill();
+    while (this.#mayGrant && this.#tokens >= 1) {
       this.#tokens -= 1;
+      this.#underWay += 1;
       const queue = this.#queues.mutation.size > 0 ? this.#queues.mutation : this.#queues.read;
       for (const waiter of queue) {
         queue.delete(waiter);
         waiter.resolve();
         break;
       }
-      this.#stopIfIdle();
+    }
+    if (!this.#mayGrant) {
+      this.#sleep?.abort();
+      this.#sleep = undefined;
+    } else if (this.#sleep === undefined) {
+      this.#sleep = new AbortController();
+      this.#clock.sleep(Math.ceil(((1 - this.#tokens) / this.#rate) * 1000), this.#sleep.signal).then(
+        () => {
+          this.#sleep = undefined;
+          this.#grant();
+        },
+        () => {}, // nobody waits for a token any more
+      );
     }
   }
 
-  #stopIfIdle(): void {
-    if (this.#queues.mutation.size + this.#queues.read.size > 0) return;
-    this.#pump?.abort();
-    this.#pump = undefined;
+  /** Whether a token is all that is lacking. */
+  get #mayGrant(): boolean {
+    return this.#underWay < MOST_UNDER_WAY && this.#queues.mutation.size + this.#queues.read.size > 0;
   }
 
   #refill(): void {

@@ -1,7 +1,12 @@
+import type { CredentialSource } from './credentials.ts';
+import { ElasticLoadBalancers } from './elastic-load-balancers.ts';
+import { FirewallGroups } from './firewall-groups.ts';
 import { L4LoadBalancers } from './l4-load-balancers.ts';
 import { Limiter } from './limiter.ts';
+import { Networks } from './networks.ts';
+import { Regions } from './regions.ts';
+import { RouteTables } from './route-tables.ts';
 import { Servers } from './servers.ts';
-import type { Credentials } from './sign.ts';
 import type { Clock, Logger, RequestMetrics } from './surroundings.ts';
 import { Transport, type Reachability } from './transport.ts';
 import { Volumes } from './volumes.ts';
@@ -11,7 +16,7 @@ export interface NifcloudOptions {
   /** Such as `jp-east-1`. */
   readonly region: string;
   /** Asked at each request: keys may be rotated under a running process. */
-  readonly credentials: () => Credentials;
+  readonly credentials: CredentialSource;
   /** Replaces scheme, host and port of the API, for simulators: `http://127.0.0.1:8080`. The path is always `/api/`. */
   readonly endpoint?: string | undefined;
   readonly userAgent: string;
@@ -46,25 +51,43 @@ export class Nifcloud {
   readonly servers: Servers;
   readonly volumes: Volumes;
   readonly l4LoadBalancers: L4LoadBalancers;
+  readonly elasticLoadBalancers: ElasticLoadBalancers;
+  readonly firewallGroups: FirewallGroups;
+  readonly routeTables: RouteTables;
+  readonly networks: Networks;
+  readonly regions: Regions;
   readonly #transport: Transport;
 
   /** @throws TypeError when region or endpoint make no URL */
   constructor(options: NifcloudOptions) {
-    const { region, logger, clock, random = Math.random, qps = 20, burst = 40 } = options;
+    const {
+      region,
+      credentials,
+      logger,
+      clock,
+      random = Math.random,
+      qps = 20,
+      burst = 40,
+      pollIntervalMs = 3_000,
+    } = options;
     this.region = region;
     const wire = new Wire({
       url: apiUrl(region, options.endpoint),
-      credentials: options.credentials,
       userAgent: options.userAgent,
       timeoutMs: options.timeoutMs ?? 60_000,
       clock,
       proxyEnv: options.proxyEnv ?? process.env,
     });
     const limiter = new Limiter({ clock, qps, burst });
-    this.#transport = new Transport({ wire, limiter, logger, clock, random, metrics: options.metrics });
-    this.servers = new Servers(this.#transport, clock, logger);
-    this.volumes = new Volumes(this.#transport, clock, options.pollIntervalMs ?? 3_000);
+    this.#transport = new Transport({ wire, credentials, limiter, logger, clock, random, metrics: options.metrics });
+    this.servers = new Servers(this.#transport, clock, logger, pollIntervalMs);
+    this.volumes = new Volumes(this.#transport, clock, pollIntervalMs);
     this.l4LoadBalancers = new L4LoadBalancers(this.#transport, clock);
+    this.elasticLoadBalancers = new ElasticLoadBalancers(this.#transport, clock, pollIntervalMs);
+    this.firewallGroups = new FirewallGroups(this.#transport, clock, pollIntervalMs);
+    this.routeTables = new RouteTables(this.#transport, clock);
+    this.networks = new Networks(this.#transport, clock);
+    this.regions = new Regions(this.#transport, clock);
   }
 
   /**

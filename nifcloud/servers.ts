@@ -1,3 +1,5 @@
+import { numbered, type Parameters } from './parameters.ts';
+import { SharedPoll } from './shared-poll.ts';
 import { SharedRead } from './shared-read.ts';
 import type { Clock, Logger } from './surroundings.ts';
 import type { Api } from './transport.ts';
@@ -13,12 +15,26 @@ export interface Server {
   readonly zone: string;
   /** Such as `e-medium8`. */
   readonly type: string;
-  /** `running`, `stopped`, `pending` (any transition) or another text: docs/reference/nifcloud-api.md §2.3. */
+  /**
+   * `running`, `stopped`, or `pending` while it starts, stops or is changed. Others are known by name only (`warning`, `waiting`,
+   * `suspending`, …): such a server exists and counts as not shut down. Source: docs/reference/nifcloud-api.md §2.3, §11 16.
+   */
   readonly state: string;
   readonly privateAddress: string;
   readonly publicAddress: string;
   /** Names. */
   readonly firewallGroups: readonly string[];
+  readonly interfaces: readonly ServerInterface[];
+}
+
+/** A server's place in a network. Either address may be `''`: those on private LANs are often known to the guest alone (§11, 15). */
+interface ServerInterface {
+  /** `net-COMMON_GLOBAL`, `net-COMMON_PRIVATE`, or the id of a private LAN. */
+  readonly networkId: string;
+  /** Of a private LAN; else `''`. */
+  readonly networkName: string;
+  readonly privateAddress: string;
+  readonly publicAddress: string;
 }
 
 /** A disk in a server's SCSI bus; the system disk has slot 0. */
@@ -36,19 +52,58 @@ export interface ServerDisk {
 export class Servers {
   readonly #api: Api;
   readonly #list: SharedRead<readonly Server[]>;
+  readonly #poll: SharedPoll<Server>;
 
-  constructor(api: Api, clock: Clock, logger: Logger) {
+  constructor(api: Api, clock: Clock, logger: Logger, pollIntervalMs: number) {
     this.#api = api;
     const parse = (answer: XmlElement): readonly Server[] => parseServers(answer, logger);
     this.#list = new SharedRead((signal) => api.read('DescribeInstances', {}, parse, signal), clock);
+    const look = async (_names: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Server>> =>
+      new Map((await this.list(signal)).map((server) => [server.uniqueId, server]));
+    this.#poll = new SharedPoll(look, clock, pollIntervalMs);
   }
 
   /**
    * All servers, in one call that is shared with whoever asks at the same moment. Never filtered: one unknown name fails a
-   * filtered call as a whole.
+   * filtered call as a whole. An entry that lacks its name or unique id is left out.
    */
   list(signal: AbortSignal): Promise<readonly Server[]> {
     return this.#list.get(signal);
+  }
+
+  /**
+   * Waits until a server is as `accept` wants it; all who wait share one listing a tick (see SharedPoll).
+   *
+   * @param uniqueId names can change hands while one waits
+   * @param accept is shown the server, `undefined` = the listing does not show it (see `list`); what it returns ends the wait, what it
+   *   throws too
+   */
+  until<R>(uniqueId: string, accept: (server: Server | undefined) => R | undefined, signal: AbortSignal): Promise<R> {
+    return this.#poll.until(uniqueId, accept, signal);
+  }
+
+  /**
+   * Begins to start a stopped server; wait until it is `running`. What the cloud says of one that runs is not known (§11, 17).
+   *
+   * @throws NifcloudError; `isNotFound(error, 'Instance')` = no server has this name
+   */
+  start(serverName: string, signal: AbortSignal): Promise<void> {
+    return this.#mutate('StartInstances', serverName, {}, signal);
+  }
+
+  /**
+   * Begins to stop a running server; wait until it is `stopped`.
+   *
+   * @param options `force`: switch it off instead of asking its system to shut down; the cloud may refuse that
+   * @throws NifcloudError; `isNotFound(error, 'Instance')` = no server has this name; see `isProcessingFailure`
+   */
+  stop(serverName: string, options: { readonly force: boolean }, signal: AbortSignal): Promise<void> {
+    return this.#mutate('StopInstances', serverName, { Force: options.force }, signal);
+  }
+
+  /** Begins to restart a running server: it becomes `pending`, then `running`. @param options as for `stop` */
+  reboot(serverName: string, options: { readonly force: boolean }, signal: AbortSignal): Promise<void> {
+    return this.#mutate('RebootInstances', serverName, { Force: options.force }, signal);
   }
 
   /**
@@ -62,6 +117,10 @@ export class Servers {
   ): Promise<{ readonly serverUniqueId: string; readonly disks: readonly ServerDisk[] }> {
     const parameters = { InstanceId: serverName, Attribute: 'blockDeviceMapping' };
     return this.#api.read('DescribeInstanceAttribute', parameters, parseDisks, signal);
+  }
+
+  #mutate(action: string, serverName: string, parameters: Parameters, signal: AbortSignal): Promise<void> {
+    return this.#api.mutate(action, { ...numbered('InstanceId', [serverName]), ...parameters }, () => {}, signal);
   }
 }
 
@@ -93,6 +152,12 @@ function parseServer(instance: XmlElement, firewallGroups: readonly string[]): S
     privateAddress: instance.text('privateIpAddress'),
     publicAddress: instance.text('ipAddress'),
     firewallGroups,
+    interfaces: instance.items('networkInterfaceSet').map((one) => ({
+      networkId: one.text('niftyNetworkId'),
+      networkName: one.text('niftyNetworkName'),
+      privateAddress: one.text('privateIpAddress'),
+      publicAddress: one.child('association').text('publicIp'),
+    })),
   };
 }
 

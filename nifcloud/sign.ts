@@ -6,6 +6,10 @@ export interface Credentials {
   readonly secretAccessKey: string;
 }
 
+export function sameCredentials(a: Credentials, b: Credentials): boolean {
+  return a.accessKeyId === b.accessKeyId && a.secretAccessKey === b.secretAccessKey;
+}
+
 /** A request before it is signed: `Action` and its parameters, without the common ones. */
 export interface UnsignedRequest {
   /** Host as it stands in the URL, with the port unless it is the scheme's default. */

@@ -1,6 +1,8 @@
+import type { CredentialSource } from './credentials.ts';
 import { isAuthFailure, isInternalError, isMaintenance, isThrottled, NifcloudError } from './errors.ts';
 import type { Limiter, RequestKind } from './limiter.ts';
 import type { Parameters } from './parameters.ts';
+import { sameCredentials, type Credentials } from './sign.ts';
 import type { Clock, Logger, RequestMetrics } from './surroundings.ts';
 import type { Call, Wire } from './wire.ts';
 import type { XmlElement } from './xml.ts';
@@ -30,6 +32,7 @@ export type Reachability =
 
 export interface TransportOptions {
   readonly wire: Pick<Wire, 'exchange'>;
+  readonly credentials: CredentialSource;
   readonly limiter: Limiter;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -44,6 +47,7 @@ export interface TransportOptions {
  * - A read is repeated, with jittered back-off, when its outcome is unknown, when nothing was sent, and on the cloud's
  *   "internal error" and "maintenance".
  * - A mutation is repeated only when nothing can have been done: it was throttled, or no connection came about.
+ * - Either is repeated, once and at once, when the cloud refused keys that have been rotated since it was signed.
  * - A call ends with its signal's reason as soon as that aborts: in the limiter, between attempts and during a request.
  */
 export class Transport implements Api {
@@ -68,12 +72,18 @@ export class Transport implements Api {
   }
 
   async #send<T>(kind: RequestKind, call: Call<T>, signal: AbortSignal): Promise<T> {
-    const { limiter, clock, random, logger } = this.#options;
+    const { limiter, credentials, clock, random, logger } = this.#options;
+    let isRotated = false;
     for (let attempt = 1; ; attempt++) {
       await limiter.take(kind, signal);
+      const keys = credentials();
       try {
-        return await this.#attempt(call, signal);
+        return await this.#attempt(call, keys, signal);
       } catch (error) {
+        if (!isRotated && isAuthFailure(error) && !sameCredentials(keys, credentials(keys))) {
+          isRotated = true;
+          continue;
+        }
         const retry = retryOf(error, kind);
         if (retry === undefined || attempt >= retry.attempts) throw error;
         const longestMs = Math.min(LONGEST_BACKOFF_MS, retry.backoffMs * 2 ** (attempt - 1));
@@ -84,20 +94,22 @@ export class Transport implements Api {
     }
   }
 
-  async #attempt<T>(call: Call<T>, signal: AbortSignal): Promise<T> {
+  async #attempt<T>(call: Call<T>, keys: Credentials, signal: AbortSignal): Promise<T> {
     const { wire, limiter, clock } = this.#options;
     const sentAtMs = clock.monotonicMs();
     try {
-      const result = await wire.exchange(call, signal);
+      const result = await wire.exchange(call, keys, signal);
       this.#record(call.action, sentAtMs, undefined);
       return result;
     } catch (error) {
-      // Anything else is the caller's abort or a lack of credentials: it says nothing about the cloud.
+      // Anything else is the caller's abort: it says nothing about the cloud.
       if (error instanceof NifcloudError) {
         if (isThrottled(error)) limiter.throttled(sentAtMs);
         this.#record(call.action, sentAtMs, error);
       }
       throw error;
+    } finally {
+      limiter.ended();
     }
   }
 

@@ -1,4 +1,5 @@
 import { isNotFound } from './errors.ts';
+import { ACCOUNTING_TYPES, checkLength, checkName, checkOneOf, checkSet } from './limits.ts';
 import { numbered } from './parameters.ts';
 import { SharedPoll } from './shared-poll.ts';
 import { SharedRead } from './shared-read.ts';
@@ -20,6 +21,12 @@ export const DISK_TYPES = [
   { code: '8', answer: 'High-Speed Flash Storage A', storageClass: 'high-speed-flash-a' },
   { code: '9', answer: 'High-Speed Flash Storage B', storageClass: 'high-speed-flash-b' },
 ] as const;
+
+/** Of a volume's id, in letters and digits (docs/reference/nifcloud-api.md §3.1). */
+const LONGEST_ID = 32;
+
+/** Of a volume's description, in characters of any width (§3.1). */
+const LONGEST_DESCRIPTION = 40;
 
 /** A disk of additional storage. Texts that the cloud leaves empty are `''`. */
 export interface Volume {
@@ -100,11 +107,19 @@ export class Volumes {
     return this.#poll.until(volumeId, accept, signal);
   }
 
-  /** Begins to make a disk; wait until it is `attached`. @throws RangeError for a size that the cloud would take for another */
+  /**
+   * Begins to make a disk; wait until it is `attached`.
+   *
+   * @throws RangeError for a size that the cloud would take for another, and for what it would refuse for sure (§3.1, §3.2)
+   * @throws NifcloudError
+   */
   async create(volume: NewVolume, signal: AbortSignal): Promise<Pick<Volume, 'id' | 'uniqueId' | 'zone' | 'sizeGB'>> {
     if (volume.sizeGB < 100 || volume.sizeGB % 100 !== 0) {
       throw new RangeError(`the size of a volume is a multiple of 100 GB, not ${volume.sizeGB}`); // 1–40 would mean hundreds of GB
     }
+    checkName('the id of a volume', volume.id, LONGEST_ID);
+    checkOneOf('the accounting type of a volume', volume.accountingType, ACCOUNTING_TYPES);
+    checkLength('the description of a volume', volume.description, LONGEST_DESCRIPTION);
     const parameters = {
       VolumeId: volume.id,
       Size: volume.sizeGB,
@@ -144,6 +159,40 @@ export class Volumes {
   /** Begins to add 100 GB to an attached disk, without a reboot. Each call adds again: never repeat one whose outcome is unknown. */
   extend(volumeId: string, signal: AbortSignal): Promise<void> {
     return this.#api.mutate('ExtendVolumeSize', { VolumeId: volumeId, NiftyReboot: 'false' }, () => {}, signal);
+  }
+
+  /**
+   * Gives a disk another `id`; `uniqueId` stays.
+   *
+   * @throws RangeError when it is no possible id
+   * @throws NifcloudError; `isNotFound(error, 'Volume')` = no disk has the old one
+   */
+  async rename(volumeId: string, newId: string, signal: AbortSignal): Promise<void> {
+    checkName('the id of a volume', newId, LONGEST_ID);
+    await this.#modify(volumeId, 'volumeName', newId, signal);
+  }
+
+  /** @param description at most 40 characters. @throws RangeError when it is longer, TypeError when it is empty: it can't be removed */
+  async setDescription(volumeId: string, description: string, signal: AbortSignal): Promise<void> {
+    checkSet('the description of a volume', description);
+    checkLength('the description of a volume', description, LONGEST_DESCRIPTION);
+    await this.#modify(volumeId, 'description', description, signal);
+  }
+
+  /**
+   * Holds from next month on; `nextMonthAccountingType` shows it at once.
+   *
+   * @param accountingType `1` monthly, `2` hourly. @throws RangeError for any other
+   */
+  async setAccountingType(volumeId: string, accountingType: string, signal: AbortSignal): Promise<void> {
+    checkOneOf('the accounting type of a volume', accountingType, ACCOUNTING_TYPES);
+    await this.#modify(volumeId, 'accountingType', accountingType, signal);
+  }
+
+  /** The API takes one attribute a call (docs/reference/nifcloud-api.md §3.7). */
+  #modify(volumeId: string, attribute: string, value: string, signal: AbortSignal): Promise<void> {
+    const parameters = { VolumeId: volumeId, Attribute: attribute, Value: value };
+    return this.#api.mutate('ModifyVolumeAttribute', parameters, () => {}, signal);
   }
 
   #describe(ids: readonly string[], signal: AbortSignal): Promise<readonly Volume[]> {

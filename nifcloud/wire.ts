@@ -28,8 +28,6 @@ export interface Call<T> {
 
 export interface WireOptions {
   readonly url: URL;
-  /** Asked at each request: keys may be rotated under a running process. */
-  readonly credentials: () => Credentials;
   readonly userAgent: string;
   /** From sending a request to the end of its answer, in ms. */
   readonly timeoutMs: number;
@@ -65,10 +63,9 @@ export class Wire {
   }
 
   /** @throws NifcloudError, or the signal's reason as soon as it aborts */
-  async exchange<T>(call: Call<T>, signal: AbortSignal): Promise<T> {
+  async exchange<T>(call: Call<T>, credentials: Credentials, signal: AbortSignal): Promise<T> {
     const { url, clock } = this.#options;
     const { action } = call;
-    const credentials = this.#options.credentials();
     const parameters = sentParameters({ Action: action, ...call.parameters });
     const request = { authority: url.host, path: url.pathname, parameters };
     const { body, signature } = signedBody(request, credentials, clock.now());
@@ -86,7 +83,7 @@ export class Wire {
     const { status, data } = answer;
     if (status < 200 || status > 299) throw fail(refusalIn(data, status) ?? noCode(status));
     try {
-      return call.parse(readAnswer(data, `${action}Response`));
+      return call.parse(await readAnswer(data, `${action}Response`, signal));
     } catch (error) {
       if (!(error instanceof UnreadableAnswer)) throw error;
       throw fail(refusalIn(data, status) ?? unreadable(error, status));
@@ -108,7 +105,7 @@ export class Wire {
       if (!stop.signal.aborted) throw error;
       throw Object.assign(new Error(`no answer within ${timeoutMs} ms`), { code: OWN_CODES.timeout });
     } finally {
-      answered.abort();
+      answered.abort('answered'); // a reason of its own would cost a stack trace each time
       signal.removeEventListener('abort', onAbort);
     }
   }

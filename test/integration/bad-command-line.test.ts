@@ -6,6 +6,11 @@ const CCM = 'ccm/main.ts';
 const CSI = 'csi/main.ts';
 const SIMULATOR = 'simulator/main.ts';
 const CLOUD = { NIFCLOUD_REGION: 'jp-east-1', NIFCLOUD_ACCESS_KEY_ID: 'key', NIFCLOUD_SECRET_ACCESS_KEY: 'secret' };
+const KEY_FILES = {
+  NIFCLOUD_REGION: 'jp-east-1',
+  NIFCLOUD_ACCESS_KEY_ID_FILE: '/nonexistent/id',
+  NIFCLOUD_SECRET_ACCESS_KEY_FILE: '/nonexistent/secret',
+};
 const START_CCM = ['--cloud-provider=nifcloud', '--leader-elect=false'];
 
 /** Runs a program that is expected to end by itself. */
@@ -43,8 +48,14 @@ const CASES: readonly Case[] = [
     env: CLOUD,
     says: /leader election is not built yet.*--leader-elect=false/,
   },
-  { program: CCM, args: START_CCM, says: /environment variable NIFCLOUD_ACCESS_KEY_ID is not set/ },
-  { program: CCM, args: START_CCM, env: { ...CLOUD, NIFCLOUD_REGION: '' }, says: /NIFCLOUD_REGION is not set/ },
+  { program: CCM, args: START_CCM, says: /environment variable NIFCLOUD_REGION is not set/ },
+  {
+    program: CCM,
+    args: START_CCM,
+    env: { ...CLOUD, NIFCLOUD_ACCESS_KEY_ID: '' },
+    says: /NIFCLOUD_ACCESS_KEY_ID is not set/,
+  },
+  { program: CCM, args: START_CCM, env: KEY_FILES, says: /NIFCLOUD keys: .*\/nonexistent\/id/ },
   { program: CCM, args: [...START_CCM, '--controllers=route'], env: CLOUD, says: /route is not built yet/ },
   {
     program: CCM,
@@ -61,6 +72,7 @@ const CASES: readonly Case[] = [
   },
   { program: CSI, args: ['--mode=both'], says: /--mode=both is not allowed: it takes one of all, controller, node/ },
   { program: CSI, args: ['--mode=controller'], says: /environment variable NIFCLOUD_REGION is not set/ },
+  { program: CSI, args: ['--mode=controller'], env: KEY_FILES, says: /NIFCLOUD keys: .*\/nonexistent\/id/ },
   {
     program: CSI,
     args: ['--mode=controller'],

@@ -63,6 +63,8 @@ export class L4Cloud implements L4Calls {
         accountingType,
         nextMonthAccountingType: accountingType,
         policyType: rest.policyType ?? 'standard',
+        zones: ['east-11'],
+        createdAt: '',
         listeners: [newListener(listener)],
       });
       return { vip };
@@ -191,6 +193,10 @@ function newListener(wanted: {
     healthCheck: { target: 'ICMP', intervalSeconds: 5, unhealthyThreshold: 1 },
     targets: [],
     filter: { type: 'allow', addresses: [] },
+    stickiness: undefined,
+    sorryPage: undefined,
+    certificateId: '',
+    sslPolicyId: '',
   };
 }
 

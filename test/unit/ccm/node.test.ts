@@ -19,6 +19,7 @@ const server = (name: string): Server => ({
   privateAddress: `10.0.0.${name.slice(-1)}`,
   publicAddress: '',
   firewallGroups: [],
+  interfaces: [],
 });
 
 const fresh = (name: string, annotations: Record<string, string> = {}): Node => ({

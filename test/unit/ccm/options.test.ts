@@ -15,7 +15,8 @@ const read = (argv: readonly string[], environment = {}): Options =>
 describe('the command line of the cloud-controller-manager', () => {
   it('needs a provider, no leader election, and three variables', () => {
     const options = read([]);
-    expect(options).to.include({ region: 'jp-east-1', accessKeyId: 'AKIDEXAMPLE', endpoint: undefined });
+    expect(options).to.include({ region: 'jp-east-1', endpoint: undefined });
+    expect(options.keys).to.deep.equal({ accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' });
     expect([...options.controllers]).to.deep.equal(['node', 'service']);
     expect(options.flags).to.include({ 'secure-port': 10258, 'concurrent-service-syncs': 10, 'kube-api-qps': 20 });
   });

@@ -26,6 +26,7 @@ export const server = (name: string): Server => ({
   privateAddress: '10.0.0.1',
   publicAddress: '',
   firewallGroups: [],
+  interfaces: [],
 });
 
 export const node = (name: string, fields: Partial<Node['metadata']> = {}): Node => ({

@@ -304,6 +304,8 @@ describe('a load balancer of the right name', () => {
     accountingType: '1',
     nextMonthAccountingType: '1',
     policyType: 'standard',
+    zones: [],
+    createdAt: '',
     listeners: [],
   };
 

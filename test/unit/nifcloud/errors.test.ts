@@ -5,9 +5,11 @@ import {
   isBusy,
   isDuplicate,
   isInternalError,
+  isInUse,
   isMaintenance,
   isNotAttached,
   isNotFound,
+  isProcessingFailure,
   isThrottled,
   isUnknownOutcome,
   NifcloudError,
@@ -19,9 +21,11 @@ const PREDICATES = {
   isBusy,
   isDuplicate,
   isInternalError,
+  isInUse,
   isMaintenance,
   isNotAttached,
   isNotFound,
+  isProcessingFailure,
   isThrottled,
 };
 
@@ -47,9 +51,13 @@ describe('errors of the cloud', () => {
     ['RequestLimitExceeded', 'isThrottled'],
     ['Client.TooManyRequests', 'isThrottled'],
     ['Throttling', 'isThrottled'],
-    ['Client.Inoperable.SecurityGroup.InUse', 'nothing we know'],
+    ['Client.InvalidParameterNotFound.ElasticLoadBalancerId', 'isNotFound'],
+    ['Client.InvalidParameterDuplicate.Protocol.and.ElasticLoadBalancerPort', 'isDuplicate'],
+    ['Client.Inoperable.ElasticLoadBalancer.HavingRegisteredInstance', 'isDuplicate'],
+    ['Client.Inoperable.SecurityGroup.InUse', 'isInUse'],
+    ['Client.ResourceAssociated.RouteTable', 'isInUse'],
+    ['Server.ProcessingFailure.Instance.Stop', 'isProcessingFailure'],
     ['Client.Inoperable.Instance.VolumeLimitExceeded', 'nothing we know'],
-    ['Server.ProcessingFailure.Instance.Stop', 'nothing we know'],
     ['NoErrorCode', 'nothing we know'],
   ];
   for (const [code, meaning] of table) {
@@ -65,6 +73,15 @@ describe('errors of the cloud', () => {
     expect(isNotFound(refused(`${code}.LoadBalancerName`), 'LoadBalancer')).to.equal(true);
     expect(isNotFound(refused(`${code}.LoadBalancerPort`), 'LoadBalancer')).to.equal(false);
     expect(isNotFound(refused(`${code}.Instance`), 'Volume')).to.equal(false);
+    expect(isNotFound(refused(`${code}.ElasticLoadBalancer`), 'ElasticLoadBalancer')).to.equal(true);
+    expect(isNotFound(refused(`${code}.ElasticLoadBalancerId`), 'ElasticLoadBalancer')).to.equal(true);
+    for (const listener of ['ElasticLoadBalancerPort', 'Protocol.or.ElasticLoadBalancerPort']) {
+      expect(isNotFound(refused(`${code}.${listener}`), 'ElasticLoadBalancerPort'), listener).to.equal(true);
+      expect(isNotFound(refused(`${code}.${listener}`), 'ElasticLoadBalancer'), listener).to.equal(false);
+    }
+    expect(isInUse(refused('Client.ResourceAssociated.RouteTable'), 'RouteTable')).to.equal(true);
+    expect(isInUse(refused('Client.Inoperable.SecurityGroup.InUse'), 'SecurityGroup')).to.equal(true);
+    expect(isInUse(refused('Client.Inoperable.SecurityGroup.InUse'), 'RouteTable')).to.equal(false);
     expect(isDuplicate(refused('Client.InvalidParameterDuplicate.IpAddress'), 'IpAddress')).to.equal(true);
     expect(isDuplicate(refused('Client.Inoperable.LoadBalancerPort.AlreadyExists'), 'LoadBalancerPort')).to.equal(true);
     expect(isDuplicate(refused('Client.Inoperable.LoadBalancerPort.AlreadyExists'), 'LoadBalancer')).to.equal(false);

@@ -9,7 +9,8 @@ const never = new AbortController().signal;
 function port(name: string, ports: string, more = ''): string {
   return `<member><LoadBalancerName>${name}</LoadBalancerName><DNSName>203.0.113.9</DNSName><NetworkVolume>20</NetworkVolume>
     <AccountingType>1</AccountingType><NextMonthAccountingType>2</NextMonthAccountingType><PolicyType>standard</PolicyType>
-    <AvailabilityZones><member>east-11</member></AvailabilityZones>
+    <AvailabilityZones><member>east-11</member><member>east-12</member></AvailabilityZones>
+    <CreatedTime>2024-06-13T14:02:53.000+09:00</CreatedTime>
     <ListenerDescriptions><member><Listener><Protocol>HTTP</Protocol>${ports}</Listener></member></ListenerDescriptions>${more}</member>`;
 }
 
@@ -34,9 +35,12 @@ describe('L4 load balancers', () => {
       <HealthyThreshold>1</HealthyThreshold><InstanceStates/></HealthCheck>
       <Instances><member><InstanceId>node01</InstanceId><InstanceUniqueId>i-1</InstanceUniqueId></member>
       <member><InstanceId>node02</InstanceId><instanceUniqueId>i-2</instanceUniqueId></member></Instances>
-      ${filter('1', '<IPAddress>192.0.2.1</IPAddress>', '<IPAddress>198.51.100.0/24</IPAddress>')}`;
+      ${filter('1', '<IPAddress>192.0.2.1</IPAddress>', '<IPAddress>198.51.100.0/24</IPAddress>')}
+      <Option><SessionStickinessPolicy><Enabled>true</Enabled><ExpirationPeriod>10</ExpirationPeriod></SessionStickinessPolicy>
+      <SorryPage><Enabled>true</Enabled><StatusCode>503</StatusCode></SorryPage></Option>`;
+    const tls = `<SSLCertificateId>cert-1</SSLCertificateId><SSLPolicy><SSLPolicyId>3</SSLPolicyId><SSLPolicyName>n</SSLPolicyName></SSLPolicy>`;
     const found = await list(
-      port('lb1', ports(80, 30080), rest),
+      port('lb1', ports(80, 30080) + tls, rest),
       port('other', ports(80, 30081)),
       port('lb1', ports(443, 30443)),
     );
@@ -54,6 +58,8 @@ describe('L4 load balancers', () => {
       accountingType: '1',
       nextMonthAccountingType: '2',
       policyType: 'standard',
+      zones: ['east-11', 'east-12'],
+      createdAt: '2024-06-13T14:02:53.000+09:00',
     });
     expect(listeners[0]).to.deep.equal({
       loadBalancerPort: 80,
@@ -65,12 +71,27 @@ describe('L4 load balancers', () => {
         { serverName: 'node02', serverUniqueId: 'i-2' },
       ],
       filter: { type: 'allow', addresses: ['192.0.2.1', '198.51.100.0/24'] },
+      stickiness: { periodMinutes: 10 },
+      sorryPage: { statusCode: 503 },
+      certificateId: 'cert-1',
+      sslPolicyId: '3',
     });
     expect(listeners[1]).to.deep.include({
       healthCheck: undefined,
       targets: [],
       filter: { type: 'allow', addresses: [] },
+      stickiness: undefined,
+      sorryPage: undefined,
+      certificateId: '',
+      sslPolicyId: '',
     });
+  });
+
+  it('read options that are switched off, whatever else stands there, as off', async () => {
+    const option = `<Option><SessionStickinessPolicy><Enabled>false</Enabled><ExpirationPeriod>3</ExpirationPeriod></SessionStickinessPolicy>
+      <SorryPage><Enabled/><StatusCode>200</StatusCode></SorryPage></Option>`;
+    const [loadBalancer] = await list(port('lb1', ports(80, 30080), option));
+    expect(loadBalancer!.listeners[0]).to.deep.include({ stickiness: undefined, sorryPage: undefined });
   });
 
   const filters: [what: string, xml: string, expected: L4LoadBalancer['listeners'][number]['filter']][] = [
@@ -137,6 +158,7 @@ describe('L4 load balancers', () => {
               accountingType: '2',
               networkVolumeMbps: 100,
               policyType: 'ats',
+              ipVersion: 'v4',
             },
             never,
           ),
@@ -149,6 +171,7 @@ describe('L4 load balancers', () => {
           AccountingType: '2',
           NetworkVolume: '100',
           PolicyType: 'ats',
+          IpVersion: 'v4',
         },
       ],
       [
@@ -222,6 +245,68 @@ describe('L4 load balancers', () => {
         'UpdateLoadBalancer',
         { LoadBalancerName: 'lb1', NetworkVolumeUpdate: '200', AccountingTypeUpdate: '1' },
       ],
+      [
+        'move a listener to another port',
+        (cloud) => cloud.updateListener(key, { loadBalancerPort: 8080, balancingType: 2 }, never),
+        'UpdateLoadBalancer',
+        {
+          LoadBalancerName: 'lb1',
+          'ListenerUpdate.LoadBalancerPort': '80',
+          'ListenerUpdate.InstancePort': '30080',
+          'ListenerUpdate.Listener.LoadBalancerPort': '8080',
+          'ListenerUpdate.Listener.InstancePort': '30080',
+          'ListenerUpdate.Listener.BalancingType': '2',
+        },
+      ],
+      [
+        'rename',
+        (cloud) => cloud.update('lb1', { newName: 'lb2' }, never),
+        'UpdateLoadBalancer',
+        { LoadBalancerName: 'lb1', LoadBalancerNameUpdate: 'lb2' },
+      ],
+      [
+        'switch options on',
+        (cloud) => cloud.setOptions(key, { stickiness: { periodMinutes: 5 }, sorryPage: { statusCode: 200 } }, never),
+        'UpdateLoadBalancerOption',
+        {
+          ...KEY,
+          'SessionStickinessPolicyUpdate.Enable': 'true',
+          'SessionStickinessPolicyUpdate.ExpirationPeriod': '5',
+          'SorryPageUpdate.Enable': 'true',
+          'SorryPageUpdate.StatusCode': '200',
+        },
+      ],
+      [
+        'switch one option off and leave the other',
+        (cloud) => cloud.setOptions(key, { stickiness: 'off' }, never),
+        'UpdateLoadBalancerOption',
+        { ...KEY, 'SessionStickinessPolicyUpdate.Enable': 'false' },
+      ],
+      ['clear sessions', (cloud) => cloud.clearSessions(key, never), 'ClearLoadBalancerSession', KEY],
+      [
+        'set a certificate',
+        (cloud) => cloud.setCertificate(key, 'cert-1', never),
+        'SetLoadBalancerListenerSSLCertificate',
+        { ...KEY, SSLCertificateId: 'cert-1' },
+      ],
+      [
+        'take a certificate away',
+        (cloud) => cloud.unsetCertificate(key, never),
+        'UnsetLoadBalancerListenerSSLCertificate',
+        KEY,
+      ],
+      [
+        'set a TLS policy',
+        (cloud) => cloud.setSslPolicy(key, '3', never),
+        'NiftySetLoadBalancerSSLPoliciesOfListener',
+        { ...KEY, SSLPolicyId: '3' },
+      ],
+      [
+        'take a TLS policy away',
+        (cloud) => cloud.unsetSslPolicy(key, never),
+        'NiftyUnsetLoadBalancerSSLPoliciesOfListener',
+        KEY,
+      ],
       ['delete a listener', (cloud) => cloud.deleteListener(key, never), 'DeleteLoadBalancer', KEY],
     ];
     for (const [what, call, action, sent] of calls) {
@@ -242,6 +327,57 @@ describe('L4 load balancers', () => {
       });
     });
 
+    const listener = { loadBalancerPort: 80, instancePort: 30080 };
+    const check = { target: 'TCP:30080', intervalSeconds: 5, unhealthyThreshold: 3 };
+    const refusals: [what: string, call: (cloud: L4LoadBalancers) => Promise<unknown>, message: RegExp][] = [
+      ['a long name', (cloud) => cloud.create({ name: 'x'.repeat(16), listener }, never), /1 to 15 letters/],
+      ['a hyphen in a new name', (cloud) => cloud.update('lb1', { newName: 'a-b' }, never), /letters.*"a-b"/],
+      ['an empty new name', (cloud) => cloud.update('lb1', { newName: '' }, never), /1 to 15 letters/],
+      [
+        'port 0',
+        (cloud) => cloud.registerPort({ name: 'lb1', listener: { ...listener, loadBalancerPort: 0 } }, never),
+        /1 to 65535, not 0/,
+      ],
+      [
+        'an unknown balancing type',
+        (cloud) => cloud.updateListener(key, { balancingType: 3 }, never),
+        /one of 1, 2, not 3/,
+      ],
+      [
+        'an unknown policy',
+        (cloud) => cloud.create({ name: 'lb1', listener, policyType: 'ATS' }, never),
+        /standard, ats, not "ATS"/,
+      ],
+      [
+        'a check by HTTP',
+        (cloud) => cloud.configureHealthCheck(key, { ...check, target: 'HTTP:80' }, never),
+        /TCP:<port> or ICMP, not "HTTP:80"/,
+      ],
+      [
+        'an interval below 5 s',
+        (cloud) => cloud.configureHealthCheck(key, { ...check, intervalSeconds: 4 }, never),
+        /5 to 300, not 4/,
+      ],
+      [
+        'a threshold over 10',
+        (cloud) => cloud.configureHealthCheck(key, { ...check, unhealthyThreshold: 11 }, never),
+        /1 to 10, not 11/,
+      ],
+      [
+        'a sorry page of status 404',
+        (cloud) => cloud.setOptions(key, { sorryPage: { statusCode: 404 } }, never),
+        /200, 503, not 404/,
+      ],
+      ['an empty certificate id', (cloud) => cloud.setCertificate(key, '', never), /certificate is empty/],
+    ];
+    for (const [what, call, message] of refusals) {
+      it(`are not sent with ${what}`, async () => {
+        const api = new RecordedApi();
+        expect(String(await errorOf(call(new L4LoadBalancers(api, new FakeClock()))))).to.match(message);
+        expect(api.calls).to.deep.equal([]);
+      });
+    }
+
     it('are not sent for no targets', async () => {
       const api = new RecordedApi();
       const cloud = new L4LoadBalancers(api, new FakeClock());
@@ -249,5 +385,29 @@ describe('L4 load balancers', () => {
       await cloud.deregisterTargets(key, [], never);
       expect(api.calls).to.deep.equal([]);
     });
+  });
+
+  it('say how their targets are', async () => {
+    const states = `<member><InstanceId>node01</InstanceId><instanceUniqueId>i-1</instanceUniqueId><State>InService</State>
+        <ReasonCode>N/A</ReasonCode><Description/></member>
+      <member><InstanceId>node02</InstanceId><InstanceUniqueId>i-2</InstanceUniqueId><State>OutOfService</State>
+        <ReasonCode>ELB</ReasonCode><Description><![CDATA[no answer]]></Description></member>`;
+    const api = new RecordedApi(
+      () =>
+        `<DescribeInstanceHealthResult><InstanceStates>${states}</InstanceStates></DescribeInstanceHealthResult>
+         <ResponseMetadata><RequestId>r</RequestId></ResponseMetadata>`,
+    );
+    const cloud = new L4LoadBalancers(api, new FakeClock());
+    const key = { name: 'lb1', loadBalancerPort: 80, instancePort: 30080 };
+    expect(await cloud.targetHealth(key, never)).to.deep.equal([
+      { serverName: 'node01', serverUniqueId: 'i-1', state: 'InService', reason: 'N/A', description: '' },
+      { serverName: 'node02', serverUniqueId: 'i-2', state: 'OutOfService', reason: 'ELB', description: 'no answer' },
+    ]);
+    await cloud.targetHealth(key, never, ['node02']);
+    const KEY = { LoadBalancerName: 'lb1', LoadBalancerPort: '80', InstancePort: '30080' };
+    expect(api.calls).to.deep.equal([
+      { kind: 'read', action: 'DescribeInstanceHealth', sent: KEY },
+      { kind: 'read', action: 'DescribeInstanceHealth', sent: { ...KEY, 'Instances.member.1.InstanceId': 'node02' } },
+    ]);
   });
 });

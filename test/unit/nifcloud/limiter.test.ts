@@ -99,6 +99,51 @@ describe('rate limiter', () => {
     expect(limiter.rate).to.equal(20);
   });
 
+  describe('with answers that take long', () => {
+    beforeEach(() => {
+      limiter = new Limiter({ clock, qps: 1_000, burst: 1_000 });
+    });
+
+    it('lets 100 requests be under way, and as many more as end, mutations first', async () => {
+      ask('read', 300);
+      await clock.advance(10_000);
+      expect(granted).to.have.length(100);
+      expect(clock.sleeping).to.equal(0);
+      ask('mutation', 1);
+      await clock.advance(0);
+      limiter.ended();
+      limiter.ended();
+      await clock.advance(0);
+      expect(granted.slice(100)).to.deep.equal(['mutation 0', 'read 100']);
+      for (let index = 0; index < 100; index++) limiter.ended();
+      await clock.advance(0);
+      expect(granted).to.have.length(202);
+    });
+
+    it('lets an asker go that aborts meanwhile', async () => {
+      ask('read', 100);
+      await clock.advance(0);
+      const abort = new AbortController();
+      const asking = errorOf(limiter.take('mutation', abort.signal));
+      abort.abort(new Error('deadline'));
+      expect(String(await asking)).to.equal('Error: deadline');
+      limiter.ended();
+      await clock.advance(0);
+      ask('read', 1);
+      await clock.advance(0);
+      expect(granted).to.have.length(101);
+    });
+
+    it('keeps within its rate also when many requests end at once', async () => {
+      limiter = new Limiter({ clock, qps: 20, burst: 100 });
+      ask('read', 200);
+      await clock.advance(0);
+      for (let index = 0; index < 100; index++) limiter.ended();
+      await clock.advance(1_000);
+      expect(granted).to.have.length(120);
+    });
+  });
+
   it('lets an asker go at once when it aborts, without a token and without a timer', async () => {
     await drain();
     const abort = new AbortController();

@@ -1,5 +1,6 @@
 import { sentParameters, type Parameters } from '../../../nifcloud/parameters.ts';
 import type { Api } from '../../../nifcloud/transport.ts';
+import { FakeClock } from '../../fake-clock.ts';
 import { readAnswer, type XmlElement } from '../../../nifcloud/xml.ts';
 
 /** An Api that answers each action by a function of its parameters, and remembers what was sent. */
@@ -33,7 +34,7 @@ export class RecordedApi implements Api {
     const sent = sentParameters(parameters);
     this.calls.push({ kind, action, sent });
     const content = await this.#answer(action, sent);
-    return parse(readAnswer(`<${action}Response>${content}</${action}Response>`, `${action}Response`));
+    return parse(await readAnswer(`<${action}Response>${content}</${action}Response>`, `${action}Response`));
   }
 }
 
@@ -45,4 +46,13 @@ export async function errorOf(promise: Promise<unknown>): Promise<unknown> {
     return error;
   }
   throw new Error('it did not fail');
+}
+
+/** What a shared listing makes of an answer. @param content of the root element */
+export async function listed<T>(content: string, list: (api: Api, clock: FakeClock) => Promise<T>): Promise<T> {
+  const clock = new FakeClock();
+  const listing = list(new RecordedApi(() => content), clock);
+  listing.catch(() => {});
+  await clock.advance(5);
+  return listing;
 }

@@ -4,12 +4,16 @@ import { FakeClock } from '../../fake-clock.ts';
 import { errorOf, RecordedApi } from './recorded-api.ts';
 
 const never = new AbortController().signal;
+const logger = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} };
 
 // Shape of docs/reference/nifcloud-api.md §2.2, with the capital letter of the recorded answer.
 const NODE01 = `<item><reservationId/><groupSet><item><groupId>nodes</groupId></item><item><groupId>ssh</groupId></item></groupSet>
   <instancesSet><item><AccountingType>2</AccountingType><instanceId>node01</instanceId><instanceUniqueId>i-0abc1def</instanceUniqueId>
   <instanceState><code>16</code><name>running</name></instanceState><instanceType>e-medium8</instanceType>
   <ipAddress>198.51.100.7</ipAddress><privateIpAddress>10.100.0.7</privateIpAddress><blockDeviceMapping/>
+  <networkInterfaceSet><item><niftyNetworkId>net-COMMON_GLOBAL</niftyNetworkId><niftyNetworkName/><privateIpAddress/>
+  <association><publicIp>198.51.100.7</publicIp></association></item><item><niftyNetworkId>net-0abc1def</niftyNetworkId>
+  <niftyNetworkName>lan1</niftyNetworkName><privateIpAddress>10.100.0.7</privateIpAddress></item></networkInterfaceSet>
   <placement><availabilityZone>east-11</availabilityZone></placement></item></instancesSet></item>`;
 const NODE02 = `<item><groupSet/><instancesSet><item><instanceId>node02</instanceId><instanceUniqueId>i-0abc2def</instanceUniqueId>
   <instanceState><code>80</code><name>stopped</name></instanceState><ipAddress/><placement/></item></instancesSet></item>`;
@@ -23,13 +27,8 @@ async function list(
   const clock = new FakeClock();
   const api = new RecordedApi(() => content);
   const logged: unknown[] = [];
-  const logger = {
-    info: () => {},
-    warn: () => {},
-    error: () => {},
-    debug: (_: number, __: string, fields: unknown) => void logged.push(fields),
-  };
-  const listing = new Servers(api, clock, logger).list(never);
+  const recorder = { ...logger, debug: (_: number, __: string, fields: unknown) => void logged.push(fields) };
+  const listing = new Servers(api, clock, recorder, 3_000).list(never);
   await clock.advance(5);
   return { servers: await listing, api, logged };
 }
@@ -48,6 +47,10 @@ describe('servers', () => {
         privateAddress: '10.100.0.7',
         publicAddress: '198.51.100.7',
         firewallGroups: ['nodes', 'ssh'],
+        interfaces: [
+          { networkId: 'net-COMMON_GLOBAL', networkName: '', privateAddress: '', publicAddress: '198.51.100.7' },
+          { networkId: 'net-0abc1def', networkName: 'lan1', privateAddress: '10.100.0.7', publicAddress: '' },
+        ],
       },
       {
         name: 'node02',
@@ -58,6 +61,7 @@ describe('servers', () => {
         privateAddress: '',
         publicAddress: '',
         firewallGroups: [],
+        interfaces: [],
       },
     ]);
     expect(logged).to.deep.equal([]);
@@ -92,8 +96,7 @@ describe('servers', () => {
         `<instanceId>node01</instanceId><instanceUniqueId>i-0abc1def</instanceUniqueId><blockDeviceMapping>
          ${disk('SCSI (0:1)', 'a')}${disk('SCSI(0:15)', 'b')}${disk('', 'c')}</blockDeviceMapping>`,
     );
-    const logger = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} };
-    const { serverUniqueId, disks } = await new Servers(api, new FakeClock(), logger).disks('node01', never);
+    const { serverUniqueId, disks } = await new Servers(api, new FakeClock(), logger, 3_000).disks('node01', never);
     expect(api.calls[0]!.sent).to.deep.equal({ InstanceId: 'node01', Attribute: 'blockDeviceMapping' });
     expect(serverUniqueId).to.equal('i-0abc1def');
     expect(disks.map(({ slot }) => slot)).to.deep.equal([1, 15, Number.NaN]);
@@ -107,8 +110,39 @@ describe('servers', () => {
   });
 
   it('show no disks when the answer does not say whose they are', async () => {
-    const logger = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} };
-    const servers = new Servers(new RecordedApi(() => '<blockDeviceMapping/>'), new FakeClock(), logger);
+    const servers = new Servers(new RecordedApi(() => '<blockDeviceMapping/>'), new FakeClock(), logger, 3_000);
     expect(String(await errorOf(servers.disks('node01', never)))).to.contain('<instanceUniqueId>');
+  });
+
+  const calls: [string, (servers: Servers) => Promise<unknown>, string, Record<string, string>][] = [
+    ['start', (servers) => servers.start('node01', never), 'StartInstances', {}],
+    ['stop', (servers) => servers.stop('node01', { force: false }, never), 'StopInstances', { Force: 'false' }],
+    ['switch off', (servers) => servers.stop('node01', { force: true }, never), 'StopInstances', { Force: 'true' }],
+    ['restart', (servers) => servers.reboot('node01', { force: true }, never), 'RebootInstances', { Force: 'true' }],
+  ];
+  for (const [verb, call, action, sent] of calls) {
+    it(`${verb} when asked to`, async () => {
+      const api = new RecordedApi();
+      await call(new Servers(api, new FakeClock(), logger, 3_000));
+      expect(api.calls).to.deep.equal([{ kind: 'mutate', action, sent: { 'InstanceId.1': 'node01', ...sent } }]);
+    });
+  }
+
+  it('are waited for by unique id, all in one listing a tick', async () => {
+    const clock = new FakeClock();
+    let content = `<reservationSet>${NODE01}${NODE02}</reservationSet>`;
+    const api = new RecordedApi(() => content);
+    const servers = new Servers(api, clock, logger, 3_000);
+    const stopped = servers.until(
+      'i-0abc1def',
+      (server) => (server?.state === 'stopped' ? server.name : undefined),
+      never,
+    );
+    const gone = servers.until('i-0abc2def', (server) => (server === undefined ? 'gone' : undefined), never);
+    await clock.advance(3_005);
+    content = `<reservationSet>${NODE01.replace('running', 'stopped').replace('node01', 'renamed')}</reservationSet>`;
+    await clock.advance(3_005);
+    expect(await Promise.all([stopped, gone])).to.deep.equal(['renamed', 'gone']);
+    expect(api.calls.map(({ sent }) => sent)).to.deep.equal([{}, {}]);
   });
 });

@@ -36,15 +36,91 @@ describe('SharedRead', () => {
     expect(await Promise.all(asking)).to.deep.equal(['a', 'a', 'a']);
   });
 
-  it('gives an asker that comes while a request is under way an answer of a later request', async () => {
+  it('gathers askers that come while a request is under way, and serves them with one that is sent when it ends', async () => {
     const early = read.get(never);
     await clock.advance(5);
-    const late = read.get(never);
+    const late = [read.get(never)];
+    for (let waitedMs = 0; waitedMs < 4_000; waitedMs += 100) {
+      await clock.advance(100);
+      late.push(read.get(never));
+    }
+    expect(requests).to.have.length(1);
+    requests[0]!.answer.resolve('old');
+    await clock.advance(0);
+    expect(requests).to.have.length(2);
+    requests[1]!.answer.resolve('new');
+    expect(await early).to.equal('old');
+    expect(new Set(await Promise.all(late))).to.deep.equal(new Set(['new']));
+    expect(clock.sleeping).to.equal(0);
+  });
+
+  it('also sends the next request when the one under way fails, or is aborted by all its askers', async () => {
+    const failing = errorOf(read.get(never));
+    await clock.advance(5);
+    const abort = new AbortController();
+    const leaving = errorOf(read.get(abort.signal));
+    await clock.advance(5);
+    requests[0]!.answer.reject(new Error('lost'));
+    await failing;
+    await clock.advance(0);
+    const next = read.get(never);
     await clock.advance(5);
     expect(requests).to.have.length(2);
-    requests[0]!.answer.resolve('old');
+    abort.abort();
+    requests[1]!.answer.reject(new Error('aborted'));
+    await leaving;
+    await clock.advance(0);
+    expect(requests).to.have.length(3);
+    requests[2]!.answer.resolve('a');
+    expect(await next).to.equal('a');
+  });
+
+  it('waits no longer than 5 s for a request under way, so that one that hangs holds up nobody else', async () => {
+    const hanging = read.get(never);
+    await clock.advance(5);
+    const late = read.get(never);
+    await clock.advance(5_004);
+    expect(requests).to.have.length(1);
+    await clock.advance(1);
     requests[1]!.answer.resolve('new');
-    expect([await early, await late]).to.deep.equal(['old', 'new']);
+    expect(await late).to.equal('new');
+    requests[0]!.answer.resolve('old');
+    expect(await hanging).to.equal('old');
+  });
+
+  it('sends no more requests than fit one after the other, however many ask, and however slow the cloud is', async () => {
+    const time = new FakeClock();
+    let underWay = 0;
+    let sent = 0;
+    const timed = new SharedRead(async () => {
+      sent += 1;
+      underWay += 1;
+      expect(underWay).to.equal(1);
+      await time.sleep(200);
+      underWay -= 1;
+    }, time);
+    const asking: Promise<void>[] = [];
+    for (let asked = 0; asked < 1_000; asked++) {
+      asking.push(timed.get(never));
+      await time.advance(1);
+    }
+    await time.advance(500);
+    await Promise.all(asking);
+    expect(sent).to.be.within(5, 6);
+  });
+
+  it('leaves nothing behind when an asker leaves while an earlier request is under way', async () => {
+    const early = read.get(never);
+    await clock.advance(5);
+    const abort = new AbortController();
+    const leaving = errorOf(read.get(abort.signal));
+    await clock.advance(5);
+    abort.abort(new Error('deadline'));
+    expect(String(await leaving)).to.equal('Error: deadline');
+    expect(clock.sleeping).to.equal(0);
+    requests[0]!.answer.resolve('a');
+    expect(await early).to.equal('a');
+    expect(requests).to.have.length(1);
   });
 
   it('never answers with a request that was sent before the asker asked, nor from an answered one', async () => {
@@ -60,7 +136,9 @@ describe('SharedRead', () => {
         for (const gapMs of gapsMs) {
           await time.advance(gapMs);
           const askedAtMs = time.monotonicMs();
-          asking.push(timed.get(never).then((sentAtMs) => assert(sentAtMs >= askedAtMs && sentAtMs <= askedAtMs + 5)));
+          asking.push(
+            timed.get(never).then((sentAtMs) => assert(sentAtMs >= askedAtMs && sentAtMs <= askedAtMs + 5 + latencyMs)),
+          );
         }
         await time.advance(100);
         await Promise.all(asking);
@@ -111,6 +189,7 @@ describe('SharedRead', () => {
     const error = new Error('lost');
     requests[0]!.answer.reject(error);
     expect(await Promise.all(failing)).to.deep.equal([error, error]);
+    await clock.advance(0);
     requests[1]!.answer.resolve('fine');
     expect(await later).to.equal('fine');
   });

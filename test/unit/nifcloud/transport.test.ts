@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import type { CredentialSource } from '../../../nifcloud/credentials.ts';
+import type { Credentials } from '../../../nifcloud/sign.ts';
 import { isThrottled, type NifcloudError } from '../../../nifcloud/errors.ts';
 import { Limiter } from '../../../nifcloud/limiter.ts';
 import { systemClock } from '../../../daemon/clock.ts';
@@ -21,6 +23,14 @@ function hastyClock(delaysMs: number[]): Clock {
     },
   };
 }
+
+interface Setup {
+  readonly clock: Clock;
+  readonly credentials?: CredentialSource;
+  readonly timeoutMs?: number;
+}
+
+const keys = (accessKeyId: string): Credentials => ({ accessKeyId, secretAccessKey: 'secret' });
 
 const lose = ({ response }: Received): void => {
   response.destroy();
@@ -60,12 +70,11 @@ describe('Transport', () => {
   });
   afterEach(() => server.stop());
 
-  function newTransport({ clock, endpoint = server.endpoint }: { clock: Clock; endpoint?: string }): Transport {
+  function newTransport({ clock, credentials = () => keys('KEY'), timeoutMs = 10_000 }: Setup): Transport {
     const wire = new Wire({
-      url: new URL('/api/', endpoint),
-      credentials: () => ({ accessKeyId: 'KEY', secretAccessKey: 'secret' }),
+      url: new URL('/api/', server.endpoint),
       userAgent: 'test/1',
-      timeoutMs: 10_000,
+      timeoutMs,
       clock: systemClock,
       proxyEnv: {},
     });
@@ -78,10 +87,11 @@ describe('Transport', () => {
       error: () => {},
       debug: (_level, _message, fields) => void logged.push(fields),
     };
-    return new Transport({ wire, limiter, logger, clock, random: () => 0.5, metrics });
+    return new Transport({ wire, credentials, limiter, logger, clock, random: () => 0.5, metrics });
   }
 
   const read = (signal = never): Promise<string> => transport.read('DescribeX', {}, () => 'read', signal);
+  const used = (): (string | null)[] => server.received.map(({ form }) => form.get('AccessKeyId'));
   const mutate = (signal = never): Promise<string> => transport.mutate('ChangeX', {}, () => 'changed', signal);
 
   const mayPass: [what: string, answer: (received: Received) => void][] = [
@@ -90,6 +100,10 @@ describe('Transport', () => {
     ['502 without a code', fail(502)],
     ['503 without a code', fail(503)],
     ['504 without a code', fail(504)],
+    ['500 without a code', fail(500)],
+    ['404 without a code', fail(404)],
+    ['a page in place of an answer', ({ response }) => response.end('<html></html>')],
+    ['the answer to something else', ({ response }) => response.end('<OtherResponse/>')],
     ['Server.InternalError', refuseWith('Server.InternalError')],
     ['Server.Maintenance', refuseWith('Server.Maintenance', 503)],
   ];
@@ -119,19 +133,27 @@ describe('Transport', () => {
     'Client.AuthFailure',
     'Server.ResourceIncorrectState.Volume.Processing',
     'Server.Inoperable.Volume.AlreadyAttached',
+    'Server.ProcessingFailure.Instance.Stop',
+    'Client.ResourceAssociated.RouteTable',
+    'Unheard.Of',
   ]) {
-    it(`leaves ${code} to its caller, with reads and mutations, whatever the status`, async () => {
-      answers = [refuseWith(code, 503)];
-      expect(await errorOf(read())).to.include({ code });
-      expect(await errorOf(mutate())).to.include({ code });
-      expect(server.received).to.have.length(2);
-    });
+    for (const status of [200, 400, 500, 502, 503, 504]) {
+      it(`leaves ${code} with status ${status} to its caller, with reads and mutations`, async () => {
+        answers = [refuseWith(code, status)];
+        expect(await errorOf(read())).to.include({ code });
+        expect(await errorOf(mutate())).to.include({ code });
+        expect(server.received).to.have.length(2);
+        expect(limiter.rate).to.equal(10_000);
+      });
+    }
   }
 
   const throttling: [what: string, answer: (received: Received) => void][] = [
     ['429', fail(429)],
     ['509', fail(509)],
+    ['429 with another code', refuseWith('Server.InternalError', 429)],
     ['a throttling code', refuseWith('Client.RequestLimitExceeded', 400)],
+    ['a throttling code with status 503', refuseWith('Server.Throttling', 503)],
   ];
   for (const [what, answer] of throttling) {
     it(`sends reads and mutations again after ${what}, more slowly`, async () => {
@@ -146,10 +168,62 @@ describe('Transport', () => {
     });
   }
 
-  it('signs each attempt anew, as a request of its own', async () => {
+  it('signs each attempt anew, as a request of its own, with the keys of the moment', async () => {
+    let generation = 0;
+    transport = newTransport({ clock: hastyClock([]), credentials: () => keys(`KEY${(generation += 1)}`) });
     answers = [fail(503), accept];
     await read();
     expect(server.received.map(({ form }) => form.getAll('Signature').length)).to.deep.equal([1, 1]);
+    expect(used()).to.deep.equal(['KEY1', 'KEY2']);
+  });
+
+  describe('when keys are refused', () => {
+    const refused = refuseWith('Client.AuthFailure', 401);
+
+    it('sends reads and mutations again at once with keys that were rotated since', async () => {
+      for (const send of [read, mutate]) {
+        const before = server.received.length;
+        let current = 'OLD';
+        const credentials = (old?: Credentials): Credentials => keys(old === undefined ? current : (current = 'NEW'));
+        transport = newTransport({ clock: hastyClock(delaysMs), credentials });
+        answers = [...Array<typeof accept>(before).fill(accept), refused, accept];
+        await send();
+        expect(used().slice(before)).to.deep.equal(['OLD', 'NEW']);
+      }
+      expect(delaysMs).to.deep.equal([]);
+      expect(transport.reachability).to.deep.equal({ ok: true });
+    });
+
+    it('asks for newer keys of those that it signed with, and gives up when there are none', async () => {
+      const asked: unknown[] = [];
+      const credentials = (old?: Credentials): Credentials => {
+        asked.push(old?.accessKeyId);
+        return keys('KEY');
+      };
+      transport = newTransport({ clock: hastyClock([]), credentials });
+      answers = [refused];
+      expect(await errorOf(mutate())).to.include({ code: 'Client.AuthFailure' });
+      expect(used()).to.deep.equal(['KEY']);
+      expect(asked).to.deep.equal([undefined, 'KEY']);
+    });
+
+    it('sends a request with new keys only once, however often they change', async () => {
+      let generation = 0;
+      transport = newTransport({ clock: hastyClock([]), credentials: () => keys(`KEY${(generation += 1)}`) });
+      answers = [refused];
+      expect(await errorOf(read())).to.include({ code: 'Client.AuthFailure' });
+      expect(server.received).to.have.length(2);
+    });
+  });
+
+  it('repeats a read, and never a mutation, that was not answered within the time limit', async () => {
+    transport = newTransport({ clock: hastyClock([]), timeoutMs: 50 });
+    answers = [() => {}];
+    expect(await errorOf(mutate())).to.include({ code: 'Timeout', outcome: 'unknown' });
+    expect(server.received).to.have.length(1);
+    answers = [() => {}, () => {}, accept];
+    expect(await read()).to.equal('read');
+    expect(server.received).to.have.length(3);
   });
 
   it('gives up a request that is throttled seven times', async () => {

@@ -120,6 +120,24 @@ describe('volumes', () => {
         'ExtendVolumeSize',
         { VolumeId: 'v1', NiftyReboot: 'false' },
       ],
+      [
+        'rename',
+        (volumes) => volumes.rename('v1', 'v2', never),
+        'ModifyVolumeAttribute',
+        { VolumeId: 'v1', Attribute: 'volumeName', Value: 'v2' },
+      ],
+      [
+        'set the description',
+        (volumes) => volumes.setDescription('v1', 'テスト 1', never),
+        'ModifyVolumeAttribute',
+        { VolumeId: 'v1', Attribute: 'description', Value: 'テスト 1' },
+      ],
+      [
+        'set the accounting type',
+        (volumes) => volumes.setAccountingType('v1', '1', never),
+        'ModifyVolumeAttribute',
+        { VolumeId: 'v1', Attribute: 'accountingType', Value: '1' },
+      ],
     ];
     for (const [verb, call, action, sent] of calls) {
       it(verb, async () => {
@@ -159,6 +177,32 @@ describe('volumes', () => {
         expect(api.calls).to.deep.equal([]);
       });
     }
+
+    const refusals: [what: string, call: (volumes: Volumes) => Promise<unknown>, message: RegExp][] = [
+      ['an id with a hyphen', (volumes) => volumes.create({ ...create, id: 'pvc-1' }, never), /1 to 32 .*"pvc-1"/],
+      ['a long id', (volumes) => volumes.rename('v1', 'x'.repeat(33), never), /1 to 32/],
+      ['an empty id', (volumes) => volumes.rename('v1', '', never), /1 to 32/],
+      [
+        'a long description',
+        (volumes) => volumes.create({ ...create, description: 'x'.repeat(41) }, never),
+        /at most 40 characters, not 41/,
+      ],
+      ['no description', (volumes) => volumes.setDescription('v1', '', never), /is empty/],
+      ['an unknown accounting type', (volumes) => volumes.setAccountingType('v1', '3', never), /1, 2, not "3"/],
+    ];
+    for (const [what, call, message] of refusals) {
+      it(`are not sent with ${what}`, async () => {
+        const api = new RecordedApi();
+        expect(String(await errorOf(call(new Volumes(api, clock, 3_000))))).to.match(message);
+        expect(api.calls).to.deep.equal([]);
+      });
+    }
+
+    it('count characters of a description, not bytes', async () => {
+      const api = new RecordedApi();
+      await new Volumes(api, clock, 3_000).setDescription('v1', '🗻'.repeat(40), never);
+      expect(api.calls).to.have.length(1);
+    });
 
     it('detach: refuse to go without a server, since that would detach from all', async () => {
       const api = new RecordedApi();

@@ -14,6 +14,7 @@ import { errorOf } from './recorded-api.ts';
 
 const never = new AbortController().signal;
 const SECRET = 'very/secret+key=';
+const KEYS = { accessKeyId: 'KEY', secretAccessKey: SECRET };
 const CALL = { action: 'DescribeX', parameters: { 'VolumeId.1': 'a b' }, parse: (): string => 'parsed' };
 
 const volumeId = (answer: XmlElement): string => answer.requiredText('volumeId');
@@ -28,14 +29,14 @@ describe('Wire', () => {
   afterEach(() => server.stop());
 
   async function failureOf(wire: Wire = wireTo(server.endpoint)): Promise<NifcloudError> {
-    const error = await errorOf(wire.exchange(CALL, never));
+    const error = await errorOf(wire.exchange(CALL, KEYS, never));
     expect(error).to.be.instanceOf(NifcloudError);
     return error as NifcloudError;
   }
 
   it('posts a form to /api/ whose signature covers the Host that the server sees', async () => {
     answer = accept;
-    expect(await wireTo(server.endpoint).exchange(CALL, never)).to.equal('parsed');
+    expect(await wireTo(server.endpoint).exchange(CALL, KEYS, never)).to.equal('parsed');
     const { request, body, form } = server.received[0]!;
     expect(request.method).to.equal('POST');
     expect(request.url).to.equal('/api/');
@@ -51,8 +52,8 @@ describe('Wire', () => {
   it('uses one connection for calls that follow each other', async () => {
     answer = accept;
     const wire = wireTo(server.endpoint);
-    await wire.exchange(CALL, never);
-    await wire.exchange(CALL, never);
+    await wire.exchange(CALL, KEYS, never);
+    await wire.exchange(CALL, KEYS, never);
     expect(server.received[1]!.request.socket).to.equal(server.received[0]!.request.socket);
   });
 
@@ -98,7 +99,7 @@ describe('Wire', () => {
 
   it('calls the outcome of an answer that its reader cannot use unknown', async () => {
     answer = accept;
-    const error = await errorOf(wireTo(server.endpoint).exchange({ ...CALL, parse: volumeId }, never));
+    const error = await errorOf(wireTo(server.endpoint).exchange({ ...CALL, parse: volumeId }, KEYS, never));
     expect(error).to.include({ code: 'UnreadableAnswer', outcome: 'unknown' });
   });
 
@@ -129,7 +130,7 @@ describe('Wire', () => {
       answer = resolve;
     });
     const abort = new AbortController();
-    const ending = errorOf(wireTo(server.endpoint, { clock }).exchange(CALL, abort.signal));
+    const ending = errorOf(wireTo(server.endpoint, { clock }).exchange(CALL, KEYS, abort.signal));
     const closed = once((await arrived).request.socket, 'close');
     const reason = new Error('shutting down');
     abort.abort(reason);
@@ -138,28 +139,30 @@ describe('Wire', () => {
     expect(clock.sleeping).to.equal(0);
   });
 
+  it('ends with the reason of its signal while it reads a large answer', async () => {
+    const abort = new AbortController();
+    const reason = new Error('shutting down');
+    answer = (received) => {
+      received.response.on('finish', () => setImmediate(() => abort.abort(reason)));
+      accept(received, '<item>1</item>'.repeat(1_000_000));
+    };
+    let isParsed = false;
+    const call = { ...CALL, parse: () => (isParsed = true) };
+    expect(await errorOf(wireTo(server.endpoint).exchange(call, KEYS, abort.signal))).to.equal(reason);
+    expect(isParsed).to.equal(false);
+  });
+
   it('sends nothing once its signal has aborted', async () => {
     const reason = new Error('too late');
-    expect(await errorOf(wireTo(server.endpoint).exchange(CALL, AbortSignal.abort(reason)))).to.equal(reason);
+    expect(await errorOf(wireTo(server.endpoint).exchange(CALL, KEYS, AbortSignal.abort(reason)))).to.equal(reason);
     expect(server.received).to.have.length(0);
   });
 
   it('leaves nothing on a signal that lives on', async () => {
     answer = accept;
     const { signal } = new AbortController();
-    await wireTo(server.endpoint).exchange(CALL, signal);
+    await wireTo(server.endpoint).exchange(CALL, KEYS, signal);
     expect(getEventListeners(signal, 'abort')).to.have.length(0);
-  });
-
-  it('asks for the credentials at each request', async () => {
-    answer = accept;
-    let generation = 0;
-    const wire = wireTo(server.endpoint, {
-      credentials: () => ({ accessKeyId: `KEY${(generation += 1)}`, secretAccessKey: SECRET }),
-    });
-    await wire.exchange(CALL, never);
-    await wire.exchange(CALL, never);
-    expect(server.received.map(({ form }) => form.get('AccessKeyId'))).to.deep.equal(['KEY1', 'KEY2']);
   });
 
   const leaks: [what: string, reply: (received: Received) => void][] = [
@@ -203,7 +206,7 @@ describe('Wire', () => {
 
     it('sends plain requests to HTTP_PROXY', async () => {
       const wire = wireTo('http://nifcloud.invalid', { proxyEnv: { HTTP_PROXY: proxy.url } });
-      expect(await wire.exchange(CALL, never)).to.equal('parsed');
+      expect(await wire.exchange(CALL, KEYS, never)).to.equal('parsed');
       expect(seen).to.deep.equal(['POST http://nifcloud.invalid/api/']);
     });
 
@@ -218,13 +221,13 @@ describe('Wire', () => {
       const { port } = new URL(server.endpoint);
       // An address of this machine that does not look like one, so that it is not exempt anyway.
       const wire = wireTo(`http://[::ffff:127.0.0.1]:${port}`, { proxyEnv: { HTTP_PROXY: proxy.url, NO_PROXY: '*' } });
-      await wire.exchange(CALL, never);
+      await wire.exchange(CALL, KEYS, never);
       expect(seen).to.deep.equal([]);
     });
 
     it('never sends requests to the machine itself to a proxy', async () => {
       answer = accept;
-      await wireTo(server.endpoint, { proxyEnv: { HTTP_PROXY: proxy.url } }).exchange(CALL, never);
+      await wireTo(server.endpoint, { proxyEnv: { HTTP_PROXY: proxy.url } }).exchange(CALL, KEYS, never);
       expect(seen).to.deep.equal([]);
     });
   });
@@ -233,7 +236,6 @@ describe('Wire', () => {
 function wireTo(endpoint: string, options: Partial<WireOptions> = {}): Wire {
   return new Wire({
     url: new URL('/api/', endpoint),
-    credentials: () => ({ accessKeyId: 'KEY', secretAccessKey: SECRET }),
     userAgent: 'test/1',
     timeoutMs: 10_000,
     clock: systemClock,

@@ -36,6 +36,10 @@ const seenListener = (): fc.Arbitrary<L4Listener> =>
     ),
     targets: fc.subarray(SERVERS),
     filter: fc.record({ type: fc.constantFrom('allow' as const, 'deny' as const), addresses: entries() }),
+    stickiness: fc.constant(undefined),
+    sorryPage: fc.constant(undefined),
+    certificateId: fc.constant(''),
+    sslPolicyId: fc.constant(''),
   });
 
 const seenBalancer = (): fc.Arbitrary<L4LoadBalancer> =>
@@ -46,6 +50,8 @@ const seenBalancer = (): fc.Arbitrary<L4LoadBalancer> =>
     accountingType: fc.constantFrom('1', '2'),
     nextMonthAccountingType: fc.constantFrom('1', '2'),
     policyType: fc.constant('standard'),
+    zones: fc.constant(['east-11']),
+    createdAt: fc.constant(''),
     listeners: fc.uniqueArray(seenListener(), { minLength: 1, maxLength: 3, selector: (one) => one.loadBalancerPort }),
   });
 

@@ -24,6 +24,10 @@ const seenPort = (loadBalancerPort: number, instancePort: number, rest: Partial<
   healthCheck: { target: `TCP:${instancePort}`, intervalSeconds: 30, unhealthyThreshold: 4 },
   targets: [{ serverName: 'node0', serverUniqueId: 'i-0' }],
   filter: { type: 'allow', addresses: [] },
+  stickiness: undefined,
+  sorryPage: undefined,
+  certificateId: '',
+  sslPolicyId: '',
   ...rest,
 });
 const seen = (...listeners: L4Listener[]): L4LoadBalancer => ({
@@ -33,6 +37,8 @@ const seen = (...listeners: L4Listener[]): L4LoadBalancer => ({
   accountingType: '1',
   nextMonthAccountingType: '2',
   policyType: 'ats',
+  zones: [],
+  createdAt: '',
   listeners,
 });
 const kinds = (steps: readonly Step[]): string[] => steps.map((step) => step.kind);

@@ -21,6 +21,10 @@ const listener = (loadBalancerPort: number): L4Listener => ({
   healthCheck: undefined,
   targets: [],
   filter: { type: 'allow', addresses: [] },
+  stickiness: undefined,
+  sorryPage: undefined,
+  certificateId: '',
+  sslPolicyId: '',
 });
 
 const existing = (...listening: number[]): L4LoadBalancer => ({
@@ -30,6 +34,8 @@ const existing = (...listening: number[]): L4LoadBalancer => ({
   accountingType: '1',
   nextMonthAccountingType: '1',
   policyType: 'standard',
+  zones: [],
+  createdAt: '',
   listeners: listening.map(listener),
 });
 

@@ -21,6 +21,7 @@ const SERVER: Server = {
   privateAddress: '10.0.0.5',
   publicAddress: '198.51.100.5',
   firewallGroups: [],
+  interfaces: [],
 };
 
 const node = (fields: Partial<Node> & { readonly name?: string; readonly providerID?: string } = {}): Node => ({

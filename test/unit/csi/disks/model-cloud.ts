@@ -69,6 +69,7 @@ export class ModelCloud implements Cloud {
       privateAddress: '',
       publicAddress: '',
       firewallGroups: [],
+      interfaces: [],
       ...more,
     };
     this.#servers.set(name, server);

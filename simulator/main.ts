@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import { tmpdir } from 'node:os';
+import { setFlagsFromString } from 'node:v8';
 import { systemClock } from '../daemon/clock.ts';
 import { flag, helpText, parseFlags, UsageError } from '../daemon/flags.ts';
 import type { FlagSpec, Manual } from '../daemon/flags.ts';
@@ -11,12 +12,24 @@ import { defaultFleet, parseFleet } from './nifcloud/world/fleet.ts';
 import type { Fleet } from './nifcloud/world/fleet.ts';
 import { createHosts } from './nifcloud/hosts/hosts.ts';
 import type { Credentials } from './nifcloud/api/signature.ts';
+import type { TlsFiles } from './nifcloud/api/tls-files.ts';
 import { DEFAULT_LATENCY_MS, DEFAULT_VIP_RANGE, DEMO_CREDENTIALS, startSimulator } from './nifcloud/simulator.ts';
+import { parseSwitches } from './nifcloud/world/switches.ts';
 import { DEFAULT_TRANSITION, parseTransitionTimes } from './nifcloud/world/transition.ts';
 
 const FLAGS = {
   listen: checked('HOST:PORT', '127.0.0.1:0', 'where the API is served; port 0 takes a free one', splitAddress),
-  fleet: flag.text({ value: 'FILE', help: 'the servers, as YAML or JSON; default: node01 to node03 in three zones' }),
+  'tls-cert': flag.text({ value: 'FILE', help: 'PEM certificate: TLS too on that port, and CONNECT to the API host' }),
+  'tls-key': flag.text({ value: 'FILE', help: 'its PEM key' }),
+  'credentials-file': flag.text({
+    value: 'FILE',
+    help: 'the keys that are accepted, as a YAML or JSON list; read again when it changes',
+  }),
+  fleet: flag.text({ value: 'FILE', help: 'what exists, as YAML or JSON; default: node01 to node03 in three zones' }),
+  state: flag.text({
+    value: 'FILE',
+    help: 'keep the cloud there, and its disks beside it, and go on from it; once it is there, it wins over --fleet',
+  }),
   latency: flag.durationMs({
     default: DEFAULT_LATENCY_MS,
     help: 'how long each call waits before it is evaluated',
@@ -24,10 +37,14 @@ const FLAGS = {
   transition: checked(
     'TIMES',
     DEFAULT_TRANSITION,
-    'how long the transitions of disks take: 3s, 2s..5s, attach=2s, or several of these',
+    'how long transitions take: 3s, 2s..5s, attach=2s, or several of these',
     parseTransitionTimes,
   ),
-  'time-scale': flag.number({ default: 1, min: 0.001, help: 'divides transitions and the intervals of health checks' }),
+  'time-scale': flag.number({
+    default: 1,
+    min: 0.001,
+    help: 'divides transitions, and the intervals and periods of load balancers',
+  }),
   disks: flag.choice({
     of: ['loop', 'file', 'none'],
     default: 'none',
@@ -35,9 +52,15 @@ const FLAGS = {
   }),
   'state-dir': flag.text({
     value: 'DIR',
-    default: tmpdir(),
-    help: 'where a folder with images and host trees is made, and removed at the end',
+    help: 'where images and host trees are; default: a folder that is removed at the end, with --state FILE.disks',
   }),
+  switch: {
+    ...flag.list({ value: 'NAME=VALUE', default: [], help: 'how to behave where no source says how the cloud does' }),
+    parse: (text: string): readonly string[] => {
+      parseSwitches(text);
+      return [text];
+    },
+  },
   'vip-range': checked(
     'ADDRESS',
     DEFAULT_VIP_RANGE,
@@ -45,7 +68,7 @@ const FLAGS = {
     requireIPv4,
   ),
   'call-log': flag.text({ value: 'FILE', help: 'append each call as a JSON line' }),
-  control: flag.boolean({ help: 'serve /control/state and /control/calls' }),
+  control: flag.boolean({ help: 'serve the pages under /control/: state, calls, faults, incidents' }),
   help: flag.boolean({ help: 'print this text' }),
 };
 
@@ -58,6 +81,10 @@ const MANUAL: Manual = {
   ],
 };
 
+// An answer about a large fleet leaves more garbage than the fleet is large. Node would sooner take more memory than collect it.
+setFlagsFromString('--heap-growing-percent=30');
+setFlagsFromString('--semi-space-growth-factor=1');
+
 await runDaemon(MANUAL.program, async (signal) => {
   const flags = parseFlags(FLAGS, process.argv.slice(2));
   if (flags.help) {
@@ -67,7 +94,11 @@ await runDaemon(MANUAL.program, async (signal) => {
   const credentials = readCredentials(process.env);
   const logger = createLogger({ format: 'text', verbosity: 0, secrets: () => [credentials.secretAccessKey] });
   const fleet = await readFleet(flags.fleet);
-  const hosts = await createHosts({ mode: flags.disks, stateDir: flags['state-dir'], logger }).catch(refuse);
+  const tls = tlsFiles(flags['tls-cert'], flags['tls-key']);
+  const { state } = flags;
+  const stateDir = flags['state-dir'] ?? (state === undefined ? tmpdir() : `${state}.disks`);
+  const keep = state !== undefined;
+  const hosts = await createHosts({ mode: flags.disks, stateDir, keep, logger }).catch(refuse);
   const simulator = await startSimulator({
     ...splitAddress(flags.listen),
     fleet,
@@ -77,8 +108,12 @@ await runDaemon(MANUAL.program, async (signal) => {
     timeScale: flags['time-scale'],
     vipRange: flags['vip-range'],
     control: flags.control,
+    switches: flags.switch.join(','),
+    ...(tls === undefined ? {} : { tls }),
     hosts,
     logger,
+    ...(flags['credentials-file'] === undefined ? {} : { credentialsFile: flags['credentials-file'] }),
+    ...(state === undefined ? {} : { stateFile: state }),
     ...(flags['call-log'] === undefined ? {} : { callLog: flags['call-log'] }),
   }).catch(async (cause: unknown) => {
     await hosts.stop();
@@ -87,9 +122,10 @@ await runDaemon(MANUAL.program, async (signal) => {
   const { region, servers } = simulator.state();
   const ready = {
     listening: simulator.url,
-    accessKeyId: credentials.accessKeyId,
-    // Keys from the environment may be those of a real account: they are not repeated.
-    ...(credentials === DEMO_CREDENTIALS ? { secretAccessKey: credentials.secretAccessKey } : {}),
+    tls: tls !== undefined,
+    accessKeyId: simulator.credentials.accessKeyId,
+    // Keys from the environment or a file may be those of a real account: they are not repeated.
+    ...(simulator.credentials === DEMO_CREDENTIALS ? { secretAccessKey: DEMO_CREDENTIALS.secretAccessKey } : {}),
     region,
     servers: servers.map(({ name, uniqueId, zone, privateAddress, hostRoot }) => ({
       name,
@@ -110,6 +146,14 @@ await runDaemon(MANUAL.program, async (signal) => {
 /** What the system refuses (an address, a file) is the caller's to mend: its message says which. */
 function refuse(cause: unknown): never {
   throw cause instanceof Error && 'syscall' in cause ? new UsageError(cause.message, { cause }) : cause;
+}
+
+function tlsFiles(certFile: string | undefined, keyFile: string | undefined): TlsFiles | undefined {
+  if (certFile === undefined && keyFile === undefined) return undefined;
+  if (certFile === undefined || keyFile === undefined) {
+    throw new UsageError('--tls-cert and --tls-key: give both of them, or none for plain HTTP alone');
+  }
+  return { certFile, keyFile };
 }
 
 /** A text flag whose value must be readable by `read`. */

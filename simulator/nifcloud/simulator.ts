@@ -1,7 +1,7 @@
-import type { AddressInfo } from 'node:net';
 import { systemClock } from '../../daemon/clock.ts';
 import type { Clock } from '../../daemon/clock.ts';
 import type { Logger } from '../../daemon/logger.ts';
+import type { Slowed } from './api/answer-call.ts';
 import { CallLog } from './api/call-log.ts';
 import type { CallRecord } from './api/call-log.ts';
 import { DataPlane } from './data-plane/data-plane.ts';
@@ -9,14 +9,25 @@ import { defaultFleet } from './world/fleet.ts';
 import type { Fleet } from './world/fleet.ts';
 import { createHosts } from './hosts/hosts.ts';
 import type { Hosts } from './hosts/hosts.ts';
-import { createApiServer } from './api/server.ts';
+import { ControlPages } from './api/control.ts';
+import { CredentialsFile } from './api/credentials-file.ts';
+import type { Fault } from './api/fault.ts';
+import { Faults } from './api/faults.ts';
+import { FrontDoor } from './api/front-door.ts';
+import { apiServer } from './api/server.ts';
 import type { Credentials } from './api/signature.ts';
+import { readTlsFiles } from './api/tls-files.ts';
+import type { TlsFiles } from './api/tls-files.ts';
+import { Incidents } from './world/incidents.ts';
 import { snapshotOf } from './world/snapshot.ts';
 import type { Snapshot } from './world/snapshot.ts';
 import { parseSwitches } from './world/switches.ts';
 import { DEFAULT_TRANSITION, parseTransitionTimes } from './world/transition.ts';
+import type { Transition, TransitionKind } from './world/transition.ts';
 import { Transitions } from './world/transitions.ts';
+import { readState, StateFile } from './world/state-file.ts';
 import { newWorld } from './world/world.ts';
+import { plugIn } from './hosts/plug-in.ts';
 
 /** Keys that open every simulator which was given no others. They are no secret. */
 export const DEMO_CREDENTIALS: Credentials = {
@@ -36,16 +47,24 @@ export interface SimulatorOptions {
   /** Default: three servers in three zones. */
   readonly fleet?: Fleet;
   readonly credentials?: Credentials;
+  /** Whose keys are accepted instead (simulator/README.md, Keys). Default: none. */
+  readonly credentialsFile?: string;
+  /** Serves TLS too, on the same port. Default: plain HTTP alone. */
+  readonly tls?: TlsFiles;
+  /** In force from the start; more by `Simulator.faults`. */
+  readonly faults?: readonly Fault[];
   /** How long each call waits before it is evaluated. */
   readonly latencyMs?: number;
   /** In the notation of `--transition`: `50ms`, `2s..5s`, `attach=2s`. */
   readonly transition?: string;
   /** In the notation of `--switch`: `new-disks=garbage,error-status=400`. */
   readonly switches?: string;
-  /** Divides transitions and the intervals of health checks. */
+  /** Divides transitions, and the intervals and periods of load balancers. */
   readonly timeScale?: number;
   /** The first VIP to be given out; later ones count up. */
   readonly vipRange?: string;
+  /** Where the world is kept; what the file holds wins over `fleet`. Default: nowhere. */
+  readonly stateFile?: string;
   /** Where calls are appended as JSON lines. Default: nowhere. */
   readonly callLog?: string;
   /** Whether `/control/…` is served. */
@@ -62,7 +81,10 @@ export interface SimulatorOptions {
 export interface Simulator {
   /** The API's address: `http://127.0.0.1:PORT/api/`. */
   readonly url: string;
+  /** A key that it accepts at this moment. */
   readonly credentials: Credentials;
+  readonly faults: Faults;
+  readonly incidents: Incidents;
   state(): Snapshot;
   /** The calls answered since a mark; since the start without one. @throws RangeError when they are no longer kept */
   calls(sinceMark?: number): readonly CallRecord[];
@@ -73,29 +95,42 @@ export interface Simulator {
 
 /**
  * Starts a cloud. When that fails, the hosts are still the caller's to stop.
- * @throws what the system says when the address can not be bound or the call log not be written
+ * @throws UsageError for an option that can not be used; what the system says when the address can not be bound or the call log
+ * not be written
  */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const { clock = systemClock, random = Math.random, logger = NO_LOG, timeScale = 1 } = options;
-  const { credentials = DEMO_CREDENTIALS, latencyMs = DEFAULT_LATENCY_MS, vipRange = DEFAULT_VIP_RANGE } = options;
+  const {
+    credentials = DEMO_CREDENTIALS,
+    credentialsFile,
+    latencyMs = DEFAULT_LATENCY_MS,
+    vipRange = DEFAULT_VIP_RANGE,
+  } = options;
+  const tls = options.tls && readTlsFiles(options.tls);
+  const file = credentialsFile === undefined ? undefined : new CredentialsFile(credentialsFile, logger);
+  const accepted = (): readonly Credentials[] => file?.keys() ?? [credentials];
+  const faults = new Faults();
+  for (const fault of options.faults ?? []) faults.add(fault);
   const times = parseTransitionTimes(options.transition ?? DEFAULT_TRANSITION);
   const hosts = options.hosts ?? (await createHosts({ mode: 'none', stateDir: '', logger }));
   const stopping = new AbortController();
   const { signal } = stopping;
-  const world = newWorld(options.fleet ?? defaultFleet(), {
-    firstVip: vipRange,
-    switches: parseSwitches(options.switches ?? ''),
-    nowMs: clock.now(),
-  });
+  const switches = parseSwitches(options.switches ?? '');
+  const kept = options.stateFile === undefined ? undefined : readState(options.stateFile, switches);
+  if (kept !== undefined)
+    logger.info('Goes on from the state file, whatever fleet is given', { file: options.stateFile });
+  const world = kept ?? newWorld(options.fleet ?? defaultFleet(), { firstVip: vipRange, switches, nowMs: clock.now() });
+  const stateFile = options.stateFile === undefined ? undefined : new StateFile({ file: options.stateFile, world });
   const dataPlane = new DataPlane({ world, clock, timeScale, logger });
   const followWorld = async (): Promise<void> => {
     transitions.follow();
-    await dataPlane.converge();
+    await Promise.all([dataPlane.converge(), stateFile?.save()]);
   };
   const ended = (): void => {
-    followWorld().catch((error: unknown) => logger.error('The data plane does not follow', error));
+    followWorld().catch((error: unknown) => logger.error('What runs beside the world does not follow', error));
   };
-  const transitions = new Transitions({ world, hosts, clock, logger, signal, ended });
+  const released = (faultId: number): Promise<void> => faults.removed(faultId, signal);
+  const transitions = new Transitions({ world, hosts, clock, logger, signal, released, ended });
   const calls = new CallLog(options.callLog);
 
   const hostRoots = new Map<string, string>();
@@ -105,53 +140,60 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       listensAt: (port) => dataPlane.addressOf(port),
     });
 
-  const server = createApiServer({
-    credentials,
+  const begin = <K extends TransitionKind>(kind: K, slowed?: Slowed): Transition & { readonly kind: K } => {
+    const { minMs, maxMs } = times[kind];
+    const lastsMs = (minMs + (maxMs - minMs) * random()) / timeScale + (slowed?.delayMs ?? 0);
+    const isHeld = slowed !== undefined && slowed.delayMs === undefined;
+    return { kind, endsAtMs: clock.now() + lastsMs, ...(isHeld ? { heldBy: slowed.id } : {}) };
+  };
+  const incidents = new Incidents({ world, hosts, clock, transition: begin, follow: followWorld });
+  const answer = apiServer({
+    region: world.region,
+    switches,
+    credentials: accepted,
     latencyMs,
     clock,
     calls,
+    faults,
     logger,
     signal,
-    perform: ({ handler }, parameters) =>
-      handler({
-        world,
-        parameters,
-        nowMs: clock.now(),
-        transition: (kind) => {
-          const { minMs, maxMs } = times[kind];
-          return { kind, endsAtMs: clock.now() + (minMs + (maxMs - minMs) * random()) / timeScale };
-        },
-        random,
-      }),
+    perform: ({ handler }, parameters, slowed) =>
+      handler({ world, parameters, nowMs: clock.now(), transition: (kind) => begin(kind, slowed), random }),
     followWorld,
-    ...(options.control === true ? { state } : {}),
+    ...(options.control === true ? { control: new ControlPages({ state, calls, faults, incidents }) } : {}),
   });
+  const door = new FrontDoor({ region: world.region, answer, logger, ...(tls === undefined ? {} : { tls }) });
   const shutDown = async (): Promise<void> => {
     stopping.abort(new Error('the simulator stops'));
-    const closed = new Promise((resolve) => server.close(resolve));
-    server.closeAllConnections();
-    await closed;
+    await door.close();
     await transitions.stopped();
+    await stateFile?.save().catch((error: unknown) => logger.error('The state is not saved', error));
     await dataPlane.stop();
     await hosts.stop();
     calls.close();
   };
   let stopped: Promise<void> | undefined;
 
+  let url: string;
   try {
     for (const one of world.servers.values()) hostRoots.set(one.uniqueId, await hosts.addServer(one));
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(options.port ?? 0, options.host ?? '127.0.0.1', resolve);
-    });
+    await plugIn(world, hosts);
+    await followWorld();
+    const { address, port } = await door.listen(options.port ?? 0, options.host ?? '127.0.0.1');
+    url = `http://${address}:${port}/api/`;
   } catch (error) {
+    stopping.abort(new Error('the simulator does not start'));
+    await dataPlane.stop();
     calls.close();
     throw error;
   }
-  const { address, port } = server.address() as AddressInfo;
   return {
-    url: `http://${address}:${port}/api/`,
-    credentials,
+    url,
+    get credentials() {
+      return accepted()[0] ?? credentials;
+    },
+    faults,
+    incidents,
     state,
     calls: (sinceMark = 0) => calls.since(sinceMark),
     mark: () => calls.mark(),

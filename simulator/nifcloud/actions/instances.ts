@@ -1,24 +1,31 @@
 import type { Call, Handler } from '../api/call.ts';
+import { describedBy } from '../api/names.ts';
 import { illegal, timestamp } from '../api/wire.ts';
 import type { Xml, XmlFields } from '../api/wire.ts';
 import { attachmentStatus, disksOf } from '../world/volumes.ts';
-import { serverNamed } from '../world/servers.ts';
+import { COMMON_NETWORKS } from '../world/networks.ts';
+import { isUp, noSuchServer, serverNamed } from '../world/servers.ts';
 import type { Server } from '../world/servers.ts';
 import type { World } from '../world/world.ts';
+import { elasticMemberships } from './elastic-descriptions.ts';
+import { l4Memberships } from './l4-descriptions.ts';
 
-/** The fleet's servers are paid by use and of the default tenancy; neither matters to a cluster. */
-const ACCOUNTING_TYPE = '2';
-const TENANCY = 'default';
+/** All servers of the simulator are of this one. */
+export const TENANCY = 'default';
 
-/** Codes of `instanceState` (docs/reference/nifcloud-api.md §2.3). */
+/** Codes of `instanceState` (docs/reference/nifcloud-api.md §2.3); that of `warning` is unknown. */
 const STATE_CODES: Readonly<Record<Server['state'], number>> = { pending: 0, running: 16, stopped: 80, warning: 16 };
 
-/** DescribeInstances: one reservation for each server; one unknown name refuses the call as a whole (nifcloud-api.md §2.2). */
-export const describeInstances: Handler = ({ world, parameters }) => {
-  const names = parameters.list('InstanceId');
+/** DescribeInstances: one reservation for each server (nifcloud-api.md §2.2). */
+export const describeInstances: Handler = (call) => {
+  const { world, parameters } = call;
   const tenancies = parameters.list('Tenancy');
-  const servers = names.length === 0 ? [...world.servers.values()] : names.map((name) => serverNamed(world, name));
-  const memberships = loadBalancing(world);
+  const servers = describedBy(call, 'InstanceId', {
+    all: world.servers.values(),
+    find: (name) => world.servers.get(name),
+    unknown: noSuchServer,
+  });
+  const memberships = { l4: l4Memberships(world), elastic: elasticMemberships(world) };
   return {
     reservationSet: {
       item: servers
@@ -27,20 +34,23 @@ export const describeInstances: Handler = ({ world, parameters }) => {
           reservationId: undefined,
           ownerId: undefined,
           groupSet: groupSet(server),
-          instancesSet: { item: instance(server, memberships.get(server.uniqueId) ?? []) },
+          instancesSet: { item: instance(server, world, memberships) },
         })),
     },
   };
 };
 
+/** The load balancers that each server, by its unique id, is registered with. */
+type Memberships = Readonly<Record<'l4' | 'elastic', ReadonlyMap<string, readonly XmlFields[]>>>;
+
 /** With its quirks: `AccountingType` has a capital letter, and no disks are listed (recorded answers, nifcloud-api.md §1.5, §2.2). */
-function instance(server: Server, memberships: readonly XmlFields[]): XmlFields {
+function instance(server: Server, world: World, memberships: Memberships): XmlFields {
   return {
     instanceId: server.name,
     instanceUniqueId: server.uniqueId,
     imageId: undefined,
     imageName: undefined,
-    instanceState: { code: STATE_CODES[server.state], name: server.state },
+    instanceState: stateFields(server),
     privateDnsName: server.privateAddress,
     dnsName: server.publicAddress,
     reason: undefined,
@@ -60,31 +70,33 @@ function instance(server: Server, memberships: readonly XmlFields[]): XmlFields 
     privateIpAddressV6: undefined,
     ipAddress: server.publicAddress,
     ipAddressV6: undefined,
-    stateReason: undefined,
+    stateReason: { code: undefined, message: undefined },
     architecture: undefined,
     rootDeviceType: 'disk',
     rootDeviceName: undefined,
     blockDeviceMapping: undefined,
     instanceLifecycle: undefined,
     spotInstanceRequestId: undefined,
-    AccountingType: ACCOUNTING_TYPE,
-    nextMonthAccountingType: ACCOUNTING_TYPE,
-    loadbalancing: { item: memberships },
-    niftyElasticLoadBalancing: undefined,
+    AccountingType: server.accountingType,
+    nextMonthAccountingType: server.nextMonthAccountingType,
+    loadbalancing: { item: memberships.l4.get(server.uniqueId) ?? [] },
+    niftyElasticLoadBalancing: { item: memberships.elastic.get(server.uniqueId) ?? [] },
     copyInfo: undefined,
-    autoscaling: undefined,
+    // The official Go SDK can not read an empty time, so that there must be no `expireTime`.
+    autoscaling: { autoScalingGroupName: undefined },
     ipType: ipType(server),
     niftyPrivateIpType: 'static',
-    niftyPrivateNetworkType: 'STANDARD',
-    vmTools: { version: undefined, state: server.state === 'running' ? 'running' : undefined },
-    description: undefined,
+    niftyPrivateNetworkType: server.privateNetworkId === COMMON_NETWORKS.private ? 'STANDARD' : 'PRIVATE_LAN',
+    vmTools: { version: undefined, state: isUp(server) ? 'running' : undefined },
+    description: server.description,
     isoImageSet: undefined,
     hotAdd: undefined,
-    networkInterfaceSet: networkInterfaceSet(server),
+    isGpuConfigurable: undefined,
+    networkInterfaceSet: networkInterfaceSet(server, world),
     niftySnapshotting: undefined,
     tenancy: TENANCY,
-    instanceBackupRule: undefined,
-    multiIpAddressGroup: undefined,
+    instanceBackupRule: { instanceBackupRuleId: undefined, instanceBackupRuleName: undefined },
+    multiIpAddressGroup: { multiIpAddressGroupId: undefined, multiIpAddressGroupName: undefined },
   };
 }
 
@@ -93,17 +105,20 @@ const ATTRIBUTES = {
   instanceType: (server) => ['instanceType', { value: server.type }],
   disableApiTermination: () => ['disableApiTermination', { value: false }],
   blockDeviceMapping: (server, world) => ['blockDeviceMapping', { item: blockDevices(server, world) }],
-  accountingType: () => ['accountingType', { value: ACCOUNTING_TYPE }],
-  nextMonthAccountingType: () => ['nextMonthAccountingType', { value: ACCOUNTING_TYPE }],
-  loadbalancing: (server, world) => ['loadbalancing', { item: loadBalancing(world).get(server.uniqueId) ?? [] }],
+  accountingType: (server) => ['accountingType', { value: server.accountingType }],
+  nextMonthAccountingType: (server) => ['nextMonthAccountingType', { value: server.nextMonthAccountingType }],
+  loadbalancing: (server, world) => ['loadbalancing', { item: l4Memberships(world).get(server.uniqueId) ?? [] }],
   copyInfo: () => ['copyInfo', { value: undefined }],
-  autoscaling: () => ['autoscaling', undefined],
+  autoscaling: () => ['autoscaling', { autoScalingGroupName: undefined }],
   ipType: (server) => ['ipType', { value: ipType(server) }],
   niftyPrivateIpType: () => ['niftyPrivateIpType', { value: 'static' }],
   groupId: (server) => ['groupId', { value: server.firewallGroup }],
-  description: () => ['description', { value: undefined }],
-  networkInterfaceSet: (server) => ['networkInterfaceSet', networkInterfaceSet(server)],
-  elasticloadbalancing: () => ['niftyElasticLoadBalancing', undefined],
+  description: (server) => ['description', { value: server.description }],
+  networkInterfaceSet: (server, world) => ['networkInterfaceSet', networkInterfaceSet(server, world)],
+  elasticloadbalancing: (server, world) => [
+    'niftyElasticLoadBalancing',
+    { item: elasticMemberships(world).get(server.uniqueId) ?? [] },
+  ],
 } as const satisfies Readonly<
   Record<string, (server: Server, world: World) => readonly [element: string, content: Xml]>
 >;
@@ -133,26 +148,6 @@ function blockDevices(server: Server, world: World): readonly XmlFields[] {
     }));
 }
 
-/** The L4 load balancers that each server is registered with, by the server's unique id. */
-function loadBalancing(world: World): ReadonlyMap<string, readonly XmlFields[]> {
-  const memberships = new Map<string, XmlFields[]>();
-  for (const loadBalancer of world.loadBalancers.values()) {
-    for (const port of loadBalancer.ports) {
-      for (const target of port.targets) {
-        const of = memberships.get(target.serverUniqueId) ?? [];
-        memberships.set(target.serverUniqueId, of);
-        of.push({
-          loadBalancerName: loadBalancer.name,
-          loadBalancerPort: port.loadBalancerPort,
-          instancePort: port.instancePort,
-          State: target.state,
-        });
-      }
-    }
-  }
-  return memberships;
-}
-
 function groupSet(server: Server): XmlFields {
   return { item: server.firewallGroup === '' ? [] : [{ groupId: server.firewallGroup }] };
 }
@@ -161,26 +156,80 @@ function ipType(server: Server): string {
   return server.publicAddress === '' ? 'none' : 'static';
 }
 
-/** The common global and the common private network, each where the server has an address; `deviceIndex` is 0 for both (recorded). */
-function networkInterfaceSet(server: Server): XmlFields {
-  const attachment = { attachmentId: undefined, deviceIndex: 0, status: undefined, attachTime: undefined };
+/** A server's state as all answers write it. */
+export function stateFields(server: Server): XmlFields {
+  return { code: STATE_CODES[server.state], name: server.state };
+}
+
+/**
+ * The common global network and the private one, each where the server has an address; `deviceIndex` is 0 for both (recorded).
+ * Only private LANs have names.
+ */
+function networkInterfaceSet(server: Server, world: World): XmlFields {
   const networks: XmlFields[] = [];
   if (server.publicAddress !== '') {
-    networks.push({
-      niftyNetworkId: 'net-COMMON_GLOBAL',
-      privateIpAddress: undefined,
-      association: { publicIp: server.publicAddress, publicDnsName: server.publicAddress, ipOwnerId: undefined },
-      attachment,
-    });
+    networks.push(
+      networkInterface(server, {
+        niftyNetworkId: COMMON_NETWORKS.global,
+        association: {
+          publicIp: server.publicAddress,
+          publicDnsName: server.publicAddress,
+          publicIpV6: undefined,
+          ipOwnerId: undefined,
+        },
+      }),
+    );
   }
   if (server.privateAddress !== '') {
-    networks.push({
-      niftyNetworkId: 'net-COMMON_PRIVATE',
-      privateIpAddress: server.privateAddress,
-      privateDnsName: server.privateAddress,
-      association: undefined,
-      attachment,
-    });
+    networks.push(
+      networkInterface(server, {
+        niftyNetworkId: server.privateNetworkId,
+        niftyNetworkName: world.privateLans.get(server.privateNetworkId)?.name,
+        privateIpAddress: server.privateAddress,
+        privateDnsName: server.privateAddress,
+        privateIpAddressesSet: {
+          item: [
+            {
+              privateIpAddress: server.privateAddress,
+              privateDnsName: server.privateAddress,
+              primary: true,
+              association: undefined,
+            },
+          ],
+        },
+      }),
+    );
   }
   return { item: networks };
+}
+
+/** All elements of an interface, most of them empty. */
+function networkInterface(server: Server, fields: XmlFields): XmlFields {
+  return {
+    networkInterfaceId: undefined,
+    subnetId: undefined,
+    vpcId: undefined,
+    description: undefined,
+    ownerId: undefined,
+    status: undefined,
+    macAddress: undefined,
+    niftyNetworkId: undefined,
+    niftyNetworkName: undefined,
+    privateIpAddress: undefined,
+    privateIpAddressV6: undefined,
+    privateDnsName: undefined,
+    sourceDestCheck: undefined,
+    groupSet: groupSet(server),
+    attachment: {
+      attachmentId: undefined,
+      deviceIndex: 0,
+      status: undefined,
+      attachTime: undefined,
+      deleteOnTermination: undefined,
+    },
+    association: undefined,
+    privateIpAddressesSet: undefined,
+    multiIpAddressesSet: undefined,
+    ...fields,
+  };
 }

@@ -2,9 +2,10 @@ import type { Handler } from '../api/call.ts';
 import { Refusal } from '../api/refusal.ts';
 import { timestamp } from '../api/wire.ts';
 import type { Parameters, XmlFields } from '../api/wire.ts';
-import { serverWithId } from '../world/servers.ts';
-import type { Filter, L4LoadBalancer, Listener, Target } from '../world/listeners.ts';
+import type { Filter, L4LoadBalancer, Listener } from '../world/listeners.ts';
 import type { World } from '../world/world.ts';
+import { describedEntries } from './parallel-lists.ts';
+import { instanceFields, memberships, stateFields } from './targets.ts';
 
 /**
  * A protocol is only a label of a listen port (docs/reference/nifcloud-api.md §4.2); `custom` for all other ports is one of two
@@ -20,22 +21,41 @@ const EVERYONE = '*.*.*.*';
 /** `FilterType` on the wire. */
 const FILTER_TYPES: Readonly<Record<Filter['type'], string>> = { allow: '1', deny: '2' };
 
-/** DescribeLoadBalancers: names with optional ports in parallel lists; one member for each port (nifcloud-api.md §1.4, §4.3). */
+/**
+ * DescribeLoadBalancers: one member for each port (nifcloud-api.md §4.3). Those of other accounts (`ABC12345.name`, §4.1) do not
+ * exist here.
+ */
 export const describeLoadBalancers: Handler = ({ world, parameters }) => {
   const owner = parameters.choice('Owner', ['self', 'other', 'all']);
-  const indexes = parameters.indexes('LoadBalancerNames.member');
   const described =
-    indexes.length === 0
-      ? [...world.loadBalancers.values()].flatMap((loadBalancer) =>
-          loadBalancer.ports.map((port) => ({ loadBalancer, port })),
-        )
-      : indexes.flatMap((index) => selectedPorts(world, parameters, index));
+    describedEntries({ world, parameters }, DESCRIBE_LISTS, (index) =>
+      selectedPorts(world, parameters, index),
+    )?.flat() ?? addressedPorts(world);
   return {
     LoadBalancerDescriptions: {
       member: owner === 'other' ? [] : described.map(({ loadBalancer, port }) => describe(world, loadBalancer, port)),
     },
   };
 };
+
+const DESCRIBE_LISTS = ['member', 'LoadBalancerPort', 'InstancePort'].map((list) => `LoadBalancerNames.${list}`);
+
+/** `loadbalancing` of servers, by their unique ids. */
+export function l4Memberships(world: World): ReadonlyMap<string, readonly XmlFields[]> {
+  const listeners = addressedPorts(world).map(({ loadBalancer, port }) => ({ loadBalancer, listener: port }));
+  return memberships(listeners, ({ loadBalancer, listener }, target) => ({
+    loadBalancerName: loadBalancer.name,
+    loadBalancerPort: listener.loadBalancerPort,
+    instancePort: listener.instancePort,
+    State: target.state,
+  }));
+}
+
+function addressedPorts(world: World): readonly AddressedPort[] {
+  return [...world.loadBalancers.values()].flatMap((loadBalancer) =>
+    loadBalancer.ports.map((port) => ({ loadBalancer, port })),
+  );
+}
 
 function selectedPorts(world: World, parameters: Parameters, index: number): readonly AddressedPort[] {
   const loadBalancer = loadBalancerNamed(world, parameters.requiredText(`LoadBalancerNames.member.${index}`));
@@ -51,7 +71,7 @@ function selectedPorts(world: World, parameters: Parameters, index: number): rea
 }
 
 function describe(world: World, loadBalancer: L4LoadBalancer, port: Listener): XmlFields {
-  const { healthCheck } = port;
+  const { healthCheck, stickiness, sorryPage } = port;
   return {
     LoadBalancerName: loadBalancer.name,
     DNSName: loadBalancer.vip,
@@ -71,42 +91,42 @@ function describe(world: World, loadBalancer: L4LoadBalancer, port: Listener): X
     AccountingType: loadBalancer.accountingType,
     NextMonthAccountingType: loadBalancer.nextMonthAccountingType,
     Option: {
-      SessionStickinessPolicy: { Enabled: false, ExpirationPeriod: undefined },
-      SorryPage: { Enabled: false, StatusCode: undefined },
+      SessionStickinessPolicy: {
+        Enabled: stickiness.enabled,
+        ExpirationPeriod: stickiness.enabled ? stickiness.periodMinutes : undefined,
+      },
+      // The official Go SDK can read an empty period, but no empty status.
+      SorryPage: { Enabled: sorryPage.enabled, ...(sorryPage.enabled ? { StatusCode: sorryPage.statusCode } : {}) },
     },
     PolicyType: loadBalancer.policyType,
   };
 }
 
-/** `Listener`. */
-export function listenerFields(port: Listener): XmlFields {
+/** What every answer about a port says of it. */
+export function portFields(port: Listener): XmlFields {
   return {
     Protocol: protocolOf(port.loadBalancerPort),
     LoadBalancerPort: port.loadBalancerPort,
     InstancePort: port.instancePort,
     BalancingType: port.balancingType,
-    SSLCertificateId: undefined,
+  };
+}
+
+/** `Listener`. */
+function listenerFields(port: Listener): XmlFields {
+  return {
+    ...portFields(port),
+    SSLCertificateId: port.sslCertificateId,
+    // It is set by either (§4.3); which id belongs to which name no source says.
+    SSLPolicy: /^\d+$/.test(port.sslPolicyId)
+      ? { SSLPolicyId: port.sslPolicyId, SSLPolicyName: undefined }
+      : { SSLPolicyId: undefined, SSLPolicyName: port.sslPolicyId },
   };
 }
 
 /** The label of a listen port. */
 export function protocolOf(loadBalancerPort: number): string {
   return Object.keys(PROTOCOL_PORTS).find((name) => PROTOCOL_PORTS[name] === loadBalancerPort) ?? CUSTOM_PROTOCOL;
-}
-
-/** A member of `Instances`. */
-export function instanceFields(world: World, serverUniqueId: string): XmlFields {
-  return { InstanceId: serverWithId(world, serverUniqueId).name, InstanceUniqueId: serverUniqueId };
-}
-
-/** A member of `InstanceStates`. */
-export function stateFields(world: World, target: Target): XmlFields {
-  return {
-    ...instanceFields(world, target.serverUniqueId),
-    State: target.state,
-    ReasonCode: target.state === 'InService' ? 'N/A' : 'ELB',
-    Description: undefined,
-  };
 }
 
 /** `HealthCheck`. */

@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
+import type { FaultKind } from './fault.ts';
 
 /** One answered call. */
 export interface CallRecord {
@@ -9,8 +10,10 @@ export interface CallRecord {
   readonly action: string;
   /** As they were sent, without those of authentication. */
   readonly parameters: Readonly<Record<string, string>>;
-  /** `ok`, or the code of the refusal. */
+  /** `ok`, the code of the refusal, or `not evaluated` where a fault struck before. */
   readonly outcome: string;
+  /** The kind of the fault that struck it. */
+  readonly fault?: FaultKind;
   readonly tookMs: number;
   /** Whether the action can change anything (it did if the outcome is ok). */
   readonly mutating: boolean;
@@ -18,7 +21,7 @@ export interface CallRecord {
   readonly ignoredParameters?: readonly string[];
 }
 
-/** Calls kept in memory; the file has all of them. */
+/** At least so many calls are kept in memory; the file has all of them. */
 const KEPT_CALLS = 20_000;
 
 /** What was asked of the cloud: in memory, and as JSON lines in a file. */
@@ -35,7 +38,8 @@ export class CallLog {
   add(call: Omit<CallRecord, 'number'>): void {
     const record = { number: ++this.#count, ...call };
     this.#kept.push(record);
-    if (this.#kept.length > KEPT_CALLS) this.#kept.shift();
+    // Many at once: taking a single record off the front of a long array costs more than all the rest of a call.
+    if (this.#kept.length >= 2 * KEPT_CALLS) this.#kept.splice(0, KEPT_CALLS);
     if (this.#file !== undefined) writeSync(this.#file, `${JSON.stringify(record)}\n`);
   }
 

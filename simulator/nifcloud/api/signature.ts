@@ -45,17 +45,26 @@ export function signatureOf(request: SignedRequest, secretAccessKey: string): st
     .digest('base64');
 }
 
+/** How far a Timestamp may be off where it is looked at (nifcloud-api.md §1.2: a guess). */
+const TOLERANCE_MS = 15 * 60_000;
+
 /**
- * A Timestamp is neither required nor compared with the clock: one published client sends none, and the tolerance is unknown.
+ * @param atMs the time that a Timestamp is compared with. Without it there need not be one: a published client sends none
  * @throws Refusal Client.AuthFailure
  */
-export function authenticate(request: SignedRequest, credentials: Credentials): void {
+export function authenticate(request: SignedRequest, accepted: readonly Credentials[], atMs?: number): void {
   const { parameters } = request;
-  if (parameters.get('AccessKeyId') !== credentials.accessKeyId) throw denied('the access key is unknown');
+  const key = accepted.find(({ accessKeyId }) => accessKeyId === parameters.get('AccessKeyId'));
+  if (key === undefined) throw denied('the access key is unknown');
   if (parameters.get('SignatureVersion') !== '2') throw denied('SignatureVersion is not 2');
-  if (parameters.get('Signature') !== signatureOf(request, credentials.secretAccessKey)) {
+  if (parameters.get('Signature') !== signatureOf(request, key.secretAccessKey)) {
     throw denied('the signature does not fit the request and the key');
   }
+  if (atMs === undefined) return;
+  const timestamp = parameters.get('Timestamp') ?? '';
+  const sentMs = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(timestamp) ? Date.parse(timestamp) : NaN;
+  if (Number.isNaN(sentMs)) throw denied('the Timestamp is no time such as 2025-01-02T03:04:05Z');
+  if (Math.abs(sentMs - atMs) > TOLERANCE_MS) throw denied('the Timestamp is more than 15 minutes off');
 }
 
 function denied(reason: string): Refusal {

@@ -15,6 +15,7 @@ export function fileDevices(): BlockDevices {
   let nextMinor = 0;
   return {
     open: async (image) => fileDevice(image, `${MAJOR}:${nextMinor++}`),
+    stop: async () => undefined,
   };
 }
 
@@ -27,7 +28,10 @@ function fileDevice(image: string, number: string): BlockDevice {
     sever: async (nodePath) => {
       await symlink(UNREADABLE, `${image}.ghost`);
       await rename(`${image}.ghost`, nodePath);
+      return false; // tools have it open for moments only
     },
+    flush: async () => undefined,
     close: async () => true,
+    cutOff: async () => undefined,
   };
 }

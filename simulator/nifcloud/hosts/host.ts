@@ -1,8 +1,7 @@
-import { writeFile, mkdir, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Logger } from '../../../daemon/logger.ts';
 import type { BlockDevice, BlockDevices } from './block-device.ts';
 import { hasDisks, hideDisk, makeHostTree, nodePath, showDisk, showSize, type TreeDisk } from './host-tree.ts';
+import type { Mounts } from './mounts.ts';
 import { makeTrigger, type Trigger } from './trigger.ts';
 
 /** What a server's Linux has noticed of a disk. */
@@ -27,6 +26,7 @@ const SCAN_REQUEST = /(?:-|0)\s+(-|\d+)\s+(?:-|0)/g;
  * - A device in a slot, ghost or not, hides any other disk there; a scan changes nothing about it.
  * - Growth shows after a write to `rescan` of the device.
  * - A deleted device whose disk is still plugged in comes back with the next scan.
+ * - Power off takes all devices, ghosts too, and all their mounts; power on finds all that is plugged in, under new numbers.
  *
  * Changes happen one after the other, in the order in which they were asked for.
  */
@@ -34,34 +34,61 @@ export class Host {
   readonly #root: string;
   readonly #scratch: string;
   readonly #blockDevices: BlockDevices;
+  readonly #mounts: Mounts;
   readonly #logger: Logger;
   readonly #plugged = new Map<number, string>(); // image by slot
   readonly #devices = new Map<number, Device>(); // by slot
   readonly #scans: Trigger[] = [];
+  #isOn = false;
   #lastChange: Promise<unknown> = Promise.resolve();
 
   /** @param scratch a folder on the file system of `root` */
-  constructor(root: string, scratch: string, blockDevices: BlockDevices, logger: Logger) {
+  constructor(
+    root: string,
+    parts: {
+      readonly scratch: string;
+      readonly blockDevices: BlockDevices;
+      readonly mounts: Mounts;
+      readonly logger: Logger;
+    },
+  ) {
     this.#root = root;
-    this.#scratch = scratch;
-    this.#blockDevices = blockDevices;
-    this.#logger = logger;
+    this.#scratch = parts.scratch;
+    this.#blockDevices = parts.blockDevices;
+    this.#mounts = parts.mounts;
+    this.#logger = parts.logger;
   }
 
-  /** Makes the folder of the server, with its system disk in slot 0. */
-  async boot(systemImage: string, mounts: 'of-this-machine' | 'empty'): Promise<void> {
+  /** Makes the server's /sys and /dev. The server is off. */
+  async make(): Promise<void> {
     await makeHostTree(this.#root, async (path, host) => {
       const onWrite = (text: string): void => this.#react('scan', () => this.#scan(text));
       this.#scans.push(await makeTrigger(path, hasDisks(host) ? onWrite : () => undefined));
     });
-    if (mounts === 'of-this-machine') {
-      await symlink('/proc', join(this.#root, 'proc'));
-    } else {
-      await mkdir(join(this.#root, 'proc/self'), { recursive: true });
-      await writeFile(join(this.#root, 'proc/self/mountinfo'), '');
-    }
-    await this.attach(0, systemImage);
-    await this.#inTurn(() => this.#scan('- - -'));
+  }
+
+  /** Boots: all that is plugged in is found. */
+  powerOn(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#isOn = true;
+      await this.#scan('- - -');
+    });
+  }
+
+  /** @param how `clean`: what was written is on the disks afterwards; else what was not synced is lost, as in a power cut */
+  powerOff(how: { readonly clean: boolean }): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#isOn = false;
+      const devices = [...this.#devices.values()];
+      if (how.clean) for (const device of devices) await this.#shutDown(device);
+      // A power cut hits all disks at once.
+      await Promise.all(devices.map((device) => this.#takeAway(device)));
+      for (const device of devices) {
+        await this.#mounts.end(device.number);
+        await device.block.close();
+        await this.#hide(device);
+      }
+    });
   }
 
   /** Plugs a disk in. */
@@ -72,14 +99,18 @@ export class Host {
     });
   }
 
-  /** Pulls a disk out. */
-  detach(slot: number): Promise<void> {
+  /** Pulls a disk out. True: this Linux still used it (mounted, open, or held by another device). */
+  detach(slot: number): Promise<boolean> {
     return this.#inTurn(async () => {
       if (!this.#plugged.delete(slot)) throw new Error(`slot ${slot} is empty`);
       const device = this.#devices.get(slot);
-      if (device === undefined || device.ghost) return;
+      if (device === undefined || device.ghost) return false;
       device.ghost = true;
-      await device.block.sever(nodePath(this.#root, device));
+      const isMounted = await this.#mounts.isMounted(device.number);
+      const isOpen = await device.block.sever(nodePath(this.#root, device));
+      if (!isMounted && !isOpen) return false;
+      this.#logger.warn('A disk left a server that had it in use', { host: this.#root, name: device.name });
+      return true;
     });
   }
 
@@ -101,7 +132,26 @@ export class Host {
     });
   }
 
+  async #shutDown({ number, block, ghost }: Device): Promise<void> {
+    if (ghost) return;
+    await this.#mounts.sync(number);
+    await this.#mounts.end(number);
+    await block.flush();
+  }
+
+  /** Whoever still has the device gets I/O errors: what it writes must not reach a disk that a later scan, here or on another server, finds. */
+  async #takeAway({ block, ghost }: Device): Promise<void> {
+    if (!(await block.close()) && !ghost) await block.cutOff();
+  }
+
+  async #hide(device: Device): Promise<void> {
+    for (const trigger of device.triggers) trigger.close();
+    await hideDisk(this.#root, this.#scratch, device);
+    this.#devices.delete(device.unit);
+  }
+
   async #scan(text: string): Promise<void> {
+    if (!this.#isOn) return;
     const units = [...text.matchAll(SCAN_REQUEST)].map((match) => match[1]);
     if (units.length === 0) this.#logger.warn('A write to scan names no disk', { host: this.#root, text });
     for (const [slot, image] of [...this.#plugged].sort(([a], [b]) => a - b)) {
@@ -140,12 +190,8 @@ export class Host {
 
   async #delete(device: Device): Promise<void> {
     if (this.#devices.get(device.unit) !== device) return; // written twice
-    for (const trigger of device.triggers) trigger.close();
-    await hideDisk(this.#root, this.#scratch, device);
-    this.#devices.delete(device.unit);
-    const closed = await device.block.close();
-    // A mount without a device must not write to a disk that the next scan, or another server, finds again.
-    if (!closed && !device.ghost) await device.block.sever(nodePath(this.#root, device));
+    await this.#hide(device);
+    await this.#takeAway(device);
   }
 
   async #rescan(device: Device): Promise<void> {
@@ -161,7 +207,7 @@ export class Host {
     });
   }
 
-  #inTurn(change: () => Promise<void>): Promise<void> {
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
     const done = this.#lastChange.then(change);
     this.#lastChange = done.catch(() => undefined);
     return done;

@@ -1,7 +1,6 @@
-import { open, readFile, rename, rm, symlink, truncate } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm, symlink, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UsageError } from '../../../daemon/flags.ts';
-import type { Logger } from '../../../daemon/logger.ts';
 import type { BlockDevice, BlockDevices } from './block-device.ts';
 import { runTool } from './tool.ts';
 
@@ -16,10 +15,15 @@ const FIRST_NUMBER = 1000;
  *
  * @param imageFolder resolved path of the folder that holds all images and nothing of anybody else
  */
-export async function loopDevices(imageFolder: string, logger: Logger): Promise<BlockDevices> {
+export async function loopDevices(imageFolder: string): Promise<BlockDevices> {
+  await releaseLeftovers(imageFolder);
   const nodesWork = await deviceNodesWork(imageFolder);
+  const cutOff = new Set<LoopDevice>();
   let nextNumber = FIRST_NUMBER;
   return {
+    stop: async () => {
+      for (const device of cutOff) await device.emptyCut();
+    },
     open: async (image) => {
       for (;;) {
         const name = `loop${nextNumber++}`;
@@ -31,7 +35,8 @@ export async function loopDevices(imageFolder: string, logger: Logger): Promise<
           if ((await backingFile(name)) !== undefined) continue;
           throw error;
         }
-        return new LoopDevice({ name, number: await attribute(name, 'dev'), image, imageFolder, nodesWork }, logger);
+        const number = await attribute(name, 'dev');
+        return new LoopDevice({ name, number, image, imageFolder, nodesWork, cutOff });
       }
     },
   };
@@ -46,6 +51,37 @@ export async function requireLoopDevices(): Promise<void> {
   } catch (cause) {
     throw new UsageError(`--disks=loop needs losetup (util-linux); ${hint}`, { cause });
   }
+}
+
+/**
+ * Gives up the devices of an earlier run that was killed. A mount that is left of it loses its disk: two devices must never
+ * write to one image.
+ */
+async function releaseLeftovers(imageFolder: string): Promise<void> {
+  const left = (await readdir(imageFolder)).map((name) => join(imageFolder, name));
+  if (left.length > 0) await setImmutable(false, ...left);
+  for (const path of left) {
+    const image = path.replace(CUT, '');
+    // Killed before there was a copy.
+    if (image !== path && !left.includes(image)) await rename(path, image);
+    else if (image !== path || /\.(copy|ghost)$/.test(path)) await rm(path);
+  }
+  for (const name of await readdir('/sys/block')) {
+    const image = await backingFile(name);
+    if (image?.startsWith(`${imageFolder}/`) !== true) continue;
+    const device = new LoopDevice({ name, number: '', image, imageFolder, nodesWork: false, cutOff: new Set() });
+    if ((await device.close()) || image.endsWith(' (deleted)')) continue;
+    await device.cutOff();
+    await device.emptyCut();
+  }
+}
+
+/** What is added to the name of an image that was taken from a device. */
+const CUT = /\.loop\d+\.cut$/;
+
+/** Does nothing where the file system can't: tmpfs before Linux 6.6, for one. */
+async function setImmutable(on: boolean, ...paths: readonly string[]): Promise<void> {
+  await runTool('chattr', on ? '+i' : '-i', ...paths).catch(() => undefined);
 }
 
 /** False on a file system mounted `nodev` and where device nodes may not be made. Tried with a second /dev/null. */
@@ -68,19 +104,19 @@ interface Loop {
   readonly image: string;
   readonly imageFolder: string;
   readonly nodesWork: boolean;
+  /** Those that `emptyCut` waits for. */
+  readonly cutOff: Set<LoopDevice>;
 }
 
 class LoopDevice implements BlockDevice {
   readonly number: string;
   readonly #loop: Loop;
   readonly #path: string;
-  readonly #logger: Logger;
 
-  constructor(loop: Loop, logger: Logger) {
+  constructor(loop: Loop) {
     this.number = loop.number;
     this.#loop = loop;
     this.#path = `/dev/${loop.name}`;
-    this.#logger = logger;
   }
 
   async makeNode(path: string): Promise<void> {
@@ -96,16 +132,27 @@ class LoopDevice implements BlockDevice {
     await runTool('losetup', '-c', this.#path);
   }
 
-  async sever(): Promise<void> {
+  async sever(): Promise<boolean> {
     const sizeBytes = await this.sizeBytes();
-    if (await this.close()) await this.#bindToNothing(sizeBytes);
-    else await this.#cutOff();
+    if (await this.close()) {
+      await this.#bindToNothing(sizeBytes);
+      return false;
+    }
+    await this.cutOff();
+    await this.emptyCut();
+    return true;
+  }
+
+  async flush(): Promise<void> {
+    await runTool('blockdev', '--flushbufs', this.#path);
   }
 
   /** What was written through the device is in the image then: Linux writes a block device's cache out at its last close. */
   async close(): Promise<boolean> {
     if (await this.#isBound()) await runTool('losetup', '-d', this.#path);
-    return !(await this.#isBound());
+    const isClosed = !(await this.#isBound());
+    if (isClosed) await this.emptyCut();
+    return isClosed;
   }
 
   /** While a device is mounted, losetup only marks it to be freed later; after that, somebody else may take its number. */
@@ -127,21 +174,33 @@ class LoopDevice implements BlockDevice {
   }
 
   /**
-   * Takes the disk from a mounted file system, which gets I/O errors from now on, as from a disk that was pulled out.
-   * A loop device can't change its image, so the disk moves to a copy and the old file is emptied. A write during the copy may be torn.
+   * A loop device can't change its image, so the disk moves to a copy. The old file is made immutable first, and stays so: what
+   * fails from then on was never acknowledged as written, and what was acknowledged before is in the copy. Where that can't be
+   * done, a write during the copy may be torn.
    */
-  async #cutOff(): Promise<void> {
-    const { image } = this.#loop;
-    this.#logger.warn('A disk left a server that had it in use', { device: this.#path, image });
-    const old = await open(image, 'r+');
-    try {
-      await runTool('cp', '--sparse=always', '--reflink=auto', image, `${image}.copy`);
-      await rename(`${image}.copy`, image);
-      await old.truncate(0);
-      if (await this.#isBound()) await this.rescan();
-    } finally {
-      await old.close();
-    }
+  async cutOff(): Promise<void> {
+    const { image, cutOff } = this.#loop;
+    const cut = this.#cutPath();
+    await rename(image, cut);
+    cutOff.add(this);
+    await setImmutable(true, cut);
+    await runTool('cp', '--sparse=always', '--reflink=auto', cut, `${image}.copy`);
+    await rename(`${image}.copy`, image);
+  }
+
+  /** Of a device that was cut off: reads fail as well, from now on, and the old file is gone. */
+  async emptyCut(): Promise<void> {
+    const { cutOff } = this.#loop;
+    if (!cutOff.delete(this)) return;
+    const cut = this.#cutPath();
+    await setImmutable(false, cut);
+    await truncate(cut, 0);
+    if (await this.#isBound()) await this.rescan();
+    await rm(cut);
+  }
+
+  #cutPath(): string {
+    return `${this.#loop.image}.${this.#loop.name}.cut`;
   }
 }
 

@@ -1,19 +1,45 @@
-import { isIPv4 } from 'node:net';
 import { parse } from 'yaml';
 import { UsageError } from '../../../daemon/flags.ts';
 import { REGIONS } from '../actions/regions.ts';
-import { COMMON_NETWORKS } from './networks.ts';
-import { issueUniqueId } from './world.ts';
-import { SERVER_STATES } from './servers.ts';
+import { DISK_KEYS, readDisks } from './fleet/disks.ts';
+import { Fields } from './fleet/fields.ts';
+import { GROUP_KEYS, readGroups } from './fleet/groups.ts';
+import { ELASTIC_KEYS, L4_KEYS, readElastic, readL4 } from './fleet/load-balancers.ts';
+import {
+  NETWORK_KEYS,
+  networksByName,
+  readPrivateLan,
+  readRouter,
+  readRouteTable,
+  ROUTE_TABLE_KEYS,
+  ROUTER_KEYS,
+} from './fleet/networks.ts';
+import { readServer, SERVER_KEYS } from './fleet/servers.ts';
+import type { ElasticLoadBalancer, L4LoadBalancer } from './listeners.ts';
 import type { FirewallGroup } from './firewall-groups.ts';
+import type { PrivateLan, Router, RouteTable } from './networks.ts';
 import type { Server } from './servers.ts';
+import type { Volume } from './volumes.ts';
 
-/** The servers that exist when the simulator starts, and what surrounds them. The format is in simulator/README.md. */
+/**
+ * What exists when the simulator starts. The format is in simulator/README.md; its limits are those of shapes, not of
+ * numbers: a fleet may hold more of a thing than calls could make.
+ *
+ * Times are 0: then the start of the simulator. A load balancer without a VIP gets one at the start.
+ */
 export interface Fleet {
   readonly region: string;
   readonly zones: readonly string[];
+  readonly networks: readonly PrivateLan[];
+  readonly routers: readonly Router[];
+  readonly routeTables: readonly RouteTable[];
+  /** Ids of SSL certificates. */
+  readonly certificates: readonly string[];
   readonly groups: readonly FirewallGroup[];
   readonly servers: readonly Server[];
+  readonly disks: readonly Volume[];
+  readonly l4LoadBalancers: readonly L4LoadBalancer[];
+  readonly elasticLoadBalancers: readonly ElasticLoadBalancer[];
 }
 
 /** Firewall groups belong to a zone (docs/reference/nifcloud-api.md §6), so each zone has its own. */
@@ -38,23 +64,82 @@ export function defaultFleet(): Fleet {
 }
 
 /**
- * @param text YAML, and thereby JSON
+ * @param text JSON or YAML
  * @param source what the text is called in errors: the file
  * @throws UsageError naming the source, the key, the value and what is allowed
  */
 export function parseFleet(text: string, source: string): Fleet {
-  let data: unknown;
+  return readFleet(parseJson(text) ?? parseYaml(text, source), source);
+}
+
+/** YAML would do for JSON as well, but takes a hundred times as long, which a large fleet feels. */
+function parseJson(text: string): unknown {
   try {
-    data = parse(text);
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function parseYaml(text: string, source: string): unknown {
+  try {
+    return parse(text);
   } catch (cause) {
     throw new UsageError(`${source}: ${String(cause).split('\n', 1)[0]}`, { cause });
   }
-  return readFleet(data, source);
 }
 
+const KEYS = [
+  'region',
+  'zones',
+  'networks',
+  'routers',
+  'routeTables',
+  'certificates',
+  'groups',
+  'servers',
+  'disks',
+  'l4LoadBalancers',
+  'elasticLoadBalancers',
+];
+
 function readFleet(data: unknown, source: string): Fleet {
-  const file = new Fields(data, source, '', ['region', 'zones', 'groups', 'servers']);
+  const file = new Fields(data, source, '', KEYS);
   const region = file.text('region', DEFAULT_FLEET.region);
+  const zones = readZones(file, region);
+  const networks = file.list('networks', NETWORK_KEYS).map((fields) => readPrivateLan(fields, zones));
+  const byNetwork = networksByName(networks);
+  const routeTables = file.list('routeTables', ROUTE_TABLE_KEYS).map((fields) => readRouteTable(fields, byNetwork));
+  const byRouteTable = new Map(routeTables.map((table) => [table.id, table]));
+  const routers = file.list('routers', ROUTER_KEYS).map((fields) => readRouter(fields, zones, byNetwork, byRouteTable));
+  const certificates = file.textsMatching('certificates', [/^[0-9A-Za-z_-]+$/, 'ids of letters, digits, - and _']);
+  const groups = readGroups(file.list('groups', GROUP_KEYS), zones);
+  const servers = file.list('servers', SERVER_KEYS).map((fields) => readServer(fields, zones, byNetwork, groups));
+  const byServer = new Map(servers.map((server) => [server.name, server]));
+  const disks = readDisks(file.list('disks', DISK_KEYS), zones, byServer);
+  const targets = { servers: byServer, certificates };
+  const l4LoadBalancers = file.list('l4LoadBalancers', L4_KEYS).map((fields) => readL4(fields, zones, targets));
+  const elasticLoadBalancers = file
+    .list('elasticLoadBalancers', ELASTIC_KEYS)
+    .map((fields) => readElastic(fields, { ...targets, zones, networks: byNetwork, routeTables: byRouteTable }));
+  const fleet: Fleet = {
+    region,
+    zones,
+    networks,
+    routers,
+    routeTables,
+    certificates,
+    groups,
+    servers,
+    disks,
+    l4LoadBalancers,
+    elasticLoadBalancers,
+  };
+  requireUniqueness(file, fleet);
+  return fleet;
+}
+
+function readZones(file: Fields, region: string): readonly string[] {
   const known = REGIONS.find((one) => one.region === region);
   if (known === undefined) throw file.refused('region', region, REGIONS.map((one) => one.region).join(', '));
   const zones = file.texts('zones');
@@ -63,134 +148,36 @@ function readFleet(data: unknown, source: string): Fleet {
     if (!known.zones.includes(zone))
       throw file.refused('zones', zone, `the zones of ${region}: ${known.zones.join(', ')}`);
   }
-  const groups = file.list('groups', ['name', 'zone', 'description']).map((fields) => readGroup(fields, zones));
-  const servers = file.list('servers', SERVER_KEYS).map((fields) => readServer(fields, zones, groups));
-  for (const [list, key, values] of [
-    ['zones', '', zones],
-    ['groups', 'name', groups.map((group) => group.name)],
-    ['servers', 'name', servers.map((server) => server.name)],
-    ['servers', 'uniqueId', servers.map((server) => server.uniqueId)],
-  ] as const) {
-    const twice = values.find((value, at) => values.indexOf(value) !== at);
-    if (twice !== undefined) throw file.refused(list, twice, `each ${key || 'zone'} only once`);
-  }
-  return { region, zones, groups, servers };
+  return file.once('zones', zones, 'each zone');
 }
 
-const NAME = [/^[0-9A-Za-z]{1,15}$/, '1 to 15 letters and digits'] as const;
-const GROUP_NAME = [/^([0-9A-Za-z]{1,15}|default\((Linux|Windows)\))$/, NAME[1]] as const;
-const SERVER_KEYS = [
-  'name',
-  'uniqueId',
-  'zone',
-  'type',
-  'state',
-  'privateAddress',
-  'publicAddress',
-  'firewallGroup',
-] as const;
-
-function readGroup(fields: Fields, zones: readonly string[]): FirewallGroup {
-  return {
-    name: fields.matching('name', GROUP_NAME),
-    zone: fields.oneOf('zone', zones),
-    description: fields.text('description', ''),
-    rules: [],
-    ruleLimit: 100,
-    logLimit: 1000,
-    logFilterNetBios: false,
-    logFilterBroadcast: false,
-    transition: undefined,
-  };
-}
-
-function readServer(fields: Fields, zones: readonly string[], groups: readonly FirewallGroup[]): Server {
-  const name = fields.matching('name', NAME);
-  const zone = fields.oneOf('zone', zones);
-  const inZone = groups.filter((group) => group.zone === zone).map((group) => group.name);
-  return {
-    name,
-    zone,
-    uniqueId: fields.matching('uniqueId', [/^i-[0-9a-z]{8}$/, 'i- and 8 of a-z 0-9'], issueUniqueId('i', name)),
-    type: fields.matching('type', [/^[a-z0-9-]+$/, 'a type such as e-medium'], 'e-medium'),
-    state: fields.oneOf('state', SERVER_STATES, 'running'),
-    privateAddress: fields.address('privateAddress'),
-    publicAddress: fields.address('publicAddress'),
-    firewallGroup: fields.oneOf('firewallGroup', [...inZone, ''], ''),
-    description: '',
-    privateNetworkId: COMMON_NETWORKS.private,
-    accountingType: '2',
-    nextMonthAccountingType: '2',
-    launchedAtMs: 0,
-    transition: undefined,
-  };
-}
-
-/** One mapping of the file. Every getter throws a UsageError that names its place. */
-class Fields {
-  readonly #values: Readonly<Record<string, unknown>>;
-  readonly #source: string;
-  readonly #path: string;
-
-  constructor(data: unknown, source: string, path: string, keys: readonly string[]) {
-    this.#source = source;
-    this.#path = path;
-    if (typeof data !== 'object' || data === null || Array.isArray(data)) {
-      throw this.refused('', JSON.stringify(data), `a mapping with the keys ${keys.join(', ')}`);
-    }
-    this.#values = data as Record<string, unknown>;
-    const stray = Object.keys(data).find((key) => !keys.includes(key));
-    if (stray !== undefined) throw this.refused(stray, '', `one of the keys ${keys.join(', ')}`);
-  }
-
-  /** `fallback` stands for a missing key; without one the key is required. */
-  text(key: string, fallback?: string): string {
-    const value = this.#values[key] ?? fallback;
-    if (typeof value !== 'string') throw this.refused(key, JSON.stringify(value) ?? 'missing', 'a text');
-    return value;
-  }
-
-  texts(key: string): readonly string[] {
-    return this.#array(key).map((item) => {
-      if (typeof item !== 'string') throw this.refused(key, JSON.stringify(item), 'a list of texts');
-      return item;
-    });
-  }
-
-  list(key: string, keys: readonly string[]): readonly Fields[] {
-    return this.#array(key).map((item, at) => new Fields(item, this.#source, `${key}[${at}]`, keys));
-  }
-
-  matching(key: string, [pattern, allowed]: readonly [RegExp, string], fallback?: string): string {
-    const value = this.text(key, fallback);
-    if (!pattern.test(value)) throw this.refused(key, value, allowed);
-    return value;
-  }
-
-  oneOf<T extends string>(key: string, allowed: readonly T[], fallback?: T): T {
-    const value = this.text(key, fallback);
-    const found = allowed.find((one) => one === value);
-    if (found === undefined)
-      throw this.refused(key, value, allowed.filter((one) => one !== '').join(', ') || 'nothing');
-    return found;
-  }
-
-  address(key: string): string {
-    const value = this.text(key, '');
-    if (value !== '' && !isIPv4(value)) throw this.refused(key, value, 'an IPv4 address, or nothing');
-    return value;
-  }
-
-  refused(key: string, value: string, allowed: string): UsageError {
-    const place = [this.#path, key].filter((part) => part !== '').join('.');
-    return new UsageError(
-      `${this.#source}: ${place === '' ? '' : `${place}: `}${value || 'this'} is not allowed; allowed: ${allowed}`,
+/** Of names, of ids, and of addresses of load balancers. */
+function requireUniqueness(file: Fields, fleet: Fleet): void {
+  for (const list of ['networks', 'routers', 'groups', 'servers', 'l4LoadBalancers', 'elasticLoadBalancers'] as const) {
+    file.once(
+      list,
+      fleet[list].map(({ name }) => name),
+      'each name',
     );
   }
-
-  #array(key: string): readonly unknown[] {
-    const value = this.#values[key] ?? [];
-    if (!Array.isArray(value)) throw this.refused(key, JSON.stringify(value), 'a list');
-    return value as unknown[];
+  for (const list of ['networks', 'routers', 'routeTables', 'disks'] as const) {
+    file.once(
+      list,
+      fleet[list].map(({ id }) => id),
+      'each id',
+    );
   }
+  for (const list of ['servers', 'disks', 'elasticLoadBalancers'] as const) {
+    file.once(
+      list,
+      fleet[list].map(({ uniqueId }) => uniqueId),
+      'each uniqueId',
+    );
+  }
+  const vips = [...fleet.l4LoadBalancers, ...fleet.elasticLoadBalancers].map(({ vip }) => vip);
+  file.once(
+    '',
+    vips.filter((vip) => vip !== ''),
+    'each VIP of a load balancer',
+  );
 }

@@ -24,10 +24,12 @@ export interface Listener {
   /** L4 only. */
   filter: Filter;
   stickiness: Stickiness;
+  /** L4 only: when ClearLoadBalancerSession last ended all sessions; 0 = never. */
+  sessionsClearedAtMs: number;
   sorryPage: SorryPage;
   /** '' = none. */
   sslCertificateId: string;
-  /** L4 only. '' = none. */
+  /** L4 only: the id (digits) or the name that it was set by. '' = none. */
   sslPolicyId: string;
   targets: readonly Target[];
 }
@@ -88,7 +90,7 @@ export interface L4LoadBalancer {
 }
 
 /** What names a listener of an elastic load balancer. */
-export type ElasticListenerKey = Pick<Listener, 'protocol' | 'loadBalancerPort' | 'instancePort'>;
+type ElasticListenerKey = Pick<Listener, 'protocol' | 'loadBalancerPort' | 'instancePort'>;
 
 /** An elastic load balancer ("multi load balancer"). */
 export interface ElasticLoadBalancer {
@@ -96,14 +98,14 @@ export interface ElasticLoadBalancer {
   /** `elb-…`, never changes. */
   readonly uniqueId: string;
   readonly zone: string;
-  /** Also the address of the interface with `isVip`, unless that is on the global network. */
+  /** The address of the interface with `isVip`. */
   readonly vip: string;
   networkVolumeMbps: number;
   readonly accountingType: string;
   nextMonthAccountingType: string;
   readonly createdAtMs: number;
   /** One or two, in the order of the request. */
-  readonly interfaces: readonly ElasticInterface[];
+  interfaces: readonly ElasticInterface[];
   readonly listeners: Listener[];
   /** '' = none. */
   routeTableId: string;
@@ -125,19 +127,50 @@ export interface ElasticInterface {
   readonly isVip: boolean;
 }
 
-/** A listener with the address that it is at. */
+/** `State` of an elastic load balancer (docs/reference/nifcloud-api.md §5.2). */
+export function elasticState({ transition }: ElasticLoadBalancer): 'pending' | 'processing' | 'available' {
+  if (transition === undefined) return 'available';
+  return transition.kind === 'elastic-create' ? 'pending' : 'processing';
+}
+
+/** A listener with the addresses that it works with. */
 export interface ServingListener {
   readonly listener: Listener;
   readonly vip: string;
+  readonly sources: Sources;
 }
+
+/** Where what a load balancer sends to servers comes from, as their firewalls see it; empty = no firewall asks. */
+export interface Sources {
+  readonly traffic: readonly string[];
+  readonly probes: readonly string[];
+}
+
+/** Nothing has to be opened for L4 load balancers (docs/reference/nifcloud-api.md §4.1). */
+const L4_SOURCES: Sources = { traffic: [], probes: [] };
 
 /** The listeners that should be at work. An elastic load balancer serves from the end of its creation on (invented). */
 export function servingListeners(world: World): readonly ServingListener[] {
   const l4 = [...world.loadBalancers.values()].flatMap(({ vip, ports }) =>
-    ports.map((listener) => ({ listener, vip })),
+    ports.map((listener) => ({ listener, vip, sources: L4_SOURCES })),
   );
   const elastic = [...world.elasticLoadBalancers.values()]
-    .filter(({ transition }) => transition?.kind !== 'elastic-create')
-    .flatMap(({ vip, listeners }) => listeners.map((listener) => ({ listener, vip })));
+    .filter((loadBalancer) => elasticState(loadBalancer) !== 'pending')
+    .flatMap((loadBalancer) => {
+      const { vip, listeners } = loadBalancer;
+      const sources = sourcesOf(loadBalancer);
+      return listeners.map((listener) => ({ listener, vip, sources }));
+    });
   return [...l4, ...elastic];
+}
+
+/**
+ * One-arm: the VIP, for checks also the system addresses; two-arm: the same of the interface that is not the VIP's
+ * (nifcloud-api.md §5.3).
+ */
+function sourcesOf({ vip, interfaces }: ElasticLoadBalancer): Sources {
+  const serverSide = interfaces.find(({ isVip }) => !isVip);
+  const traffic = [serverSide?.ipAddress || vip];
+  const systemIpAddresses = (serverSide ?? interfaces[0])?.systemIpAddresses ?? [];
+  return { traffic, probes: [...traffic, ...systemIpAddresses] };
 }

@@ -29,8 +29,8 @@ export interface Server {
   nextMonthAccountingType: string;
   /** 0 in a fleet file: then the start of the simulator. */
   launchedAtMs: number;
-  /** Its state shows as `pending` meanwhile, and is `to` at the end. */
-  transition: (Transition & { readonly to: 'running' | 'stopped' }) | undefined;
+  /** Its state shows as `pending` meanwhile, and is `to` at the end. `powersOff`: its machine goes off first, in order or by a power cut. */
+  transition: (Transition & { readonly to: 'running' | 'stopped'; readonly powersOff?: 'clean' | 'cut' }) | undefined;
 }
 
 /** @throws Refusal when no server has this name */
@@ -62,4 +62,14 @@ export function requireSettledServer(server: Server): void {
   if (server.state === 'pending') {
     throw new Refusal('Server.ResourceIncorrectState.Instance.Processing', `server ${server.name} is being processed`);
   }
+}
+
+/** Server names are 1 to 15 letters and digits (nifcloud-api.md §2.1). */
+export const SERVER_NAME = /^[0-9A-Za-z]{1,15}$/;
+
+/** Gives a server a name that is free. */
+export function renameServer(world: World, server: Server, name: string): void {
+  world.servers.delete(server.name);
+  server.name = name;
+  world.servers.set(name, server);
 }

@@ -32,8 +32,8 @@ export const SWITCHES = {
     asks: 'what happens to the other rules of an Authorize call when one is a duplicate? (§11 no. 27)',
   },
   'deleted-group': {
-    values: ['refuse', 'empty'],
-    asks: 'is a describe call for a firewall group that is gone refused, or answered with an empty list? (§11 no. 28)',
+    values: ['empty', 'refuse'],
+    asks: 'is a describe call for a deleted firewall group answered with an empty list, or refused? (§11 no. 28)',
   },
   'same-power-state': {
     values: ['accept', 'refuse'],
@@ -49,12 +49,12 @@ export const SWITCHES = {
   Record<string, { readonly values: readonly [string, ...string[]]; readonly asks: string }>
 >;
 
-export type SwitchName = keyof typeof SWITCHES;
+type SwitchName = keyof typeof SWITCHES;
 export type Switches = { readonly [Name in SwitchName]: (typeof SWITCHES)[Name]['values'][number] };
 
 /**
  * The notation of `--switch`: `NAME=VALUE`, several separated by commas; what is not named has its default.
- * @throws UsageError with what is allowed
+ * @throws UsageError saying what is allowed
  */
 export function parseSwitches(text: string): Switches {
   const chosen: Record<string, string> = Object.fromEntries(
@@ -66,9 +66,9 @@ export function parseSwitches(text: string): Switches {
       ? SWITCHES[name as SwitchName].values
       : undefined;
     if (known === undefined) {
-      throw new UsageError(`${item}: no such switch; there are ${Object.keys(SWITCHES).join(', ')}`);
+      throw new UsageError(`NAME=VALUE with a NAME of ${Object.keys(SWITCHES).join(', ')}`);
     }
-    if (!known.includes(value)) throw new UsageError(`${item}: ${name} is one of ${known.join(', ')}`);
+    if (!known.includes(value)) throw new UsageError(known.map((one) => `${name}=${one}`).join(' or '));
     chosen[name] = value;
   }
   return chosen as Switches;

@@ -7,7 +7,7 @@ import { parseDurationMs, UsageError } from '../../../daemon/flags.ts';
  * or `processing`. `firewall`: a firewall group is `processing`. `power`: a server starts, stops or reboots. `router`: a router is
  * `pending`.
  */
-export const TRANSITION_KINDS = [
+const TRANSITION_KINDS = [
   'create',
   'attach',
   'detach',
@@ -25,6 +25,8 @@ export type TransitionKind = (typeof TRANSITION_KINDS)[number];
 export interface Transition {
   readonly kind: TransitionKind;
   readonly endsAtMs: number;
+  /** The fault that keeps it from ending as long as it is there (simulator/README.md, Faults). */
+  readonly heldBy?: number;
 }
 
 /** How long each kind of transition takes: drawn anew each time from this span, in ms. */

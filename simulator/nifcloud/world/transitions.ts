@@ -1,15 +1,16 @@
 import type { Clock } from '../../../daemon/clock.ts';
 import type { Logger } from '../../../daemon/logger.ts';
 import type { Hosts } from '../hosts/hosts.ts';
+import { endFirewallTransition } from './firewall-groups.ts';
 import type { ElasticLoadBalancer } from './listeners.ts';
 import type { Server } from './servers.ts';
 import type { Transition } from './transition.ts';
-import { STEP_GB } from './volumes.ts';
+import { disksOf, STEP_GB } from './volumes.ts';
 import type { Volume } from './volumes.ts';
 import type { World } from './world.ts';
 
 /** The size of "n GB" in bytes: the larger reading of an open question, as the Go driver reports it. */
-function sizeBytes(sizeGB: number): number {
+export function sizeBytes(sizeGB: number): number {
   return sizeGB * 2 ** 30;
 }
 
@@ -20,6 +21,8 @@ export interface TransitionOptions {
   readonly logger: Logger;
   /** Ends the waiting. */
   readonly signal: AbortSignal;
+  /** Resolves when nothing by this id holds a transition any more. @throws the signal's reason */
+  readonly released: (heldBy: number) => Promise<void>;
   /** Called after each end, for what follows the world. */
   readonly ended: () => void;
 }
@@ -62,13 +65,17 @@ export class Transitions {
   }
 
   async #finish({ thing, name, end }: Ending, transition: Transition): Promise<void> {
-    const { clock, logger, signal, ended } = this.#options;
+    const { clock, logger, signal, released, ended } = this.#options;
     try {
       await clock.sleep(Math.max(0, transition.endsAtMs - clock.now()), signal);
+      if (transition.heldBy !== undefined) await released(transition.heldBy);
       if (thing.transition === transition) await end();
     } catch (error) {
-      if (!signal.aborted) logger.error('Stays in transition: its host failed', error, { name, ...transition });
-      return;
+      if (signal.aborted) return;
+      if (thing.transition === transition) {
+        logger.error('Stays in transition: its host failed', error, { name, ...transition });
+        return;
+      }
     }
     this.#followed.delete(transition);
     ended();
@@ -77,9 +84,11 @@ export class Transitions {
   *#endings(): Generator<Ending> {
     const { world } = this.#options;
     for (const volume of world.volumes.values()) {
+      if (volume.transition === undefined) continue; // of ten thousand disks nearly all
       yield { thing: volume, name: volume.id, end: () => this.#endVolume(volume) };
     }
     for (const server of world.servers.values()) {
+      if (server.transition === undefined) continue;
       yield { thing: server, name: server.name, end: () => this.#endPower(server) };
     }
     for (const one of world.elasticLoadBalancers.values()) {
@@ -87,8 +96,7 @@ export class Transitions {
     }
     for (const group of world.firewallGroups.values()) {
       const end = (): void => {
-        if (group.transition?.deletes === true) world.firewallGroups.delete(group.name);
-        group.transition = undefined;
+        endFirewallTransition(world, group);
       };
       yield { thing: group, name: group.name, end };
     }
@@ -100,26 +108,51 @@ export class Transitions {
     }
   }
 
+  /** The server of an attachment can be removed while its host is at work: so the attachment is looked up anew each time. */
   async #endVolume(volume: Volume): Promise<void> {
     const { hosts, world } = this.#options;
-    const { uniqueId, attachment } = volume;
-    const kind = volume.transition?.kind;
-    if (kind === 'create') await hosts.createDisk(uniqueId, sizeBytes(volume.sizeGB));
+    const { uniqueId, transition } = volume;
+    const kind = transition?.kind;
+    if (kind === 'create') {
+      const zeroed = world.switches['new-disks'] === 'zeroed';
+      await hosts.createDisk(uniqueId, sizeBytes(volume.sizeGB), { zeroed });
+    }
     if (kind === 'delete') await hosts.deleteDisk(uniqueId);
     if (kind === 'extend') await hosts.grow(uniqueId, sizeBytes(volume.sizeGB + STEP_GB));
+    const { attachment } = volume;
     if (attachment !== undefined) {
       const { serverUniqueId, slot } = attachment;
       if (kind === 'create' || kind === 'attach') await hosts.attach(serverUniqueId, slot, uniqueId);
-      if (kind === 'detach') await hosts.detach(serverUniqueId, slot);
+      if (kind === 'detach' && (await hosts.detach(serverUniqueId, slot))) this.#warn(serverUniqueId);
     }
+    if (volume.transition !== transition) return;
     volume.transition = undefined;
     if (kind === 'extend') volume.sizeGB += STEP_GB;
     if (kind === 'detach') volume.attachment = undefined;
     if (kind === 'delete') world.volumes.delete(volume.id);
   }
 
-  #endPower(server: Server): void {
-    server.state = server.transition?.to ?? server.state;
+  /** A disk that is pulled out while it is in use leaves its server in an abnormal state (docs/reference/nifcloud-api.md §3.5). */
+  #warn(serverUniqueId: string): void {
+    const server = this.#options.world.serversByUniqueId.get(serverUniqueId);
+    if (server?.state === 'running') server.state = 'warning';
+  }
+
+  async #endPower(server: Server): Promise<void> {
+    const { hosts, world } = this.#options;
+    const { transition, uniqueId } = server;
+    if (transition === undefined) return;
+    // A server that is rebooted for the sake of a growing disk finds it grown.
+    for (const { volume } of disksOf(world, uniqueId)) {
+      if (volume.transition?.kind === 'extend') await this.#followed.get(volume.transition);
+    }
+    const { powersOff, to } = transition;
+    if (powersOff !== undefined) await hosts.powerOff(uniqueId, { clean: powersOff === 'clean' });
+    // A server that crashed or was removed meanwhile stays as it is then.
+    if (server.transition !== transition) return;
+    if (to === 'running') await hosts.powerOn(uniqueId);
+    if (server.transition !== transition) return;
+    server.state = to;
     server.transition = undefined;
   }
 

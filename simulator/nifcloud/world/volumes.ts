@@ -12,7 +12,7 @@ export const STEP_GB = 100;
 
 /** An additional-storage disk. */
 export interface Volume {
-  /** VolumeId: a name that its user chose and may change. */
+  /** VolumeId: a name that its user chose and may change. Change it by `renameVolume` only. */
   id: string;
   readonly uniqueId: string;
   sizeGB: number;
@@ -52,7 +52,7 @@ export function disksOf(world: World, serverUniqueId: string): readonly Attached
 
 /**
  * `status` (nifcloud-api.md §3.4). No source names one for a disk that is being deleted: it goes on showing `available`
- * until it is gone.
+ * until it is gone. `configuring` is never shown: attributes change at once (simulator/README.md, Rules).
  */
 export function volumeStatus(volume: Volume): 'creating' | 'in-use' | 'available' {
   if (volume.transition?.kind === 'create') return 'creating';
@@ -63,4 +63,14 @@ export function volumeStatus(volume: Volume): 'creating' | 'in-use' | 'available
 export function attachmentStatus(volume: Volume): 'attaching' | 'attached' | 'detaching' {
   if (volume.transition === undefined) return 'attached';
   return volume.transition.kind === 'detach' ? 'detaching' : 'attaching';
+}
+
+/** Disk names are 1 to 32 letters and digits (nifcloud-api.md §3.1). */
+export const VOLUME_NAME = /^[0-9A-Za-z]{1,32}$/;
+
+/** Gives a disk a name that is free. */
+export function renameVolume(world: World, volume: Volume, id: string): void {
+  world.volumes.delete(volume.id);
+  volume.id = id;
+  world.volumes.set(id, volume);
 }

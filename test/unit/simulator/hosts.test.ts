@@ -1,6 +1,19 @@
 import { expect } from 'chai';
 import { constants } from 'node:fs';
-import { lstat, mkdtemp, open, readdir, readFile, readlink, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  lstat,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -44,6 +57,14 @@ describe('simulated hosts on plain files', () => {
     await eventually(async () => !(await scsiDevices(host)).includes('2:0:15:0'));
     await hosts.detach(uniqueId, 15);
     await hosts.deleteDisk('marker');
+  };
+
+  /** Which bytes there are: zeros (true), others (false), both. */
+  const zeros = async (name: string, position: number, length: number): Promise<Set<boolean>> => {
+    const node = await open(join(root, 'dev', name));
+    const { buffer } = await node.read(Buffer.alloc(length), 0, length, position);
+    await node.close();
+    return new Set([...buffer].map((byte) => byte === 0));
   };
 
   /** Deletes a device. Its node is the last that goes. */
@@ -238,6 +259,86 @@ describe('simulated hosts on plain files', () => {
     }
   });
 
+  it('loses all devices with its power, ghosts too, and finds what is plugged in when it is on again, under new numbers', async () => {
+    for (const slot of [1, 2]) {
+      await hosts.createDisk(`vol-${slot}`, GB);
+      await hosts.attach('i-0001', slot, `vol-${slot}`);
+    }
+    await scan();
+    const numbers = [await attribute('block/sda/dev'), await attribute('block/sdb/dev')];
+    await hosts.detach('i-0001', 1);
+    await hosts.powerOff('i-0001', { clean: true });
+    expect(await scsiDevices()).to.deep.equal([]);
+    await expectConsistent(root);
+    await writeFile(join(root, 'sys/class/scsi_host/host2/scan'), '- - -');
+
+    await hosts.detach('i-0001', 2);
+    await hosts.grow('vol-1', 2 * GB);
+    await hosts.attach('i-0001', 6, 'vol-1');
+    expect(await scsiDevices()).to.deep.equal([]);
+    await hosts.powerOn('i-0001');
+    expect(await scsiDevices()).to.deep.equal(['2:0:0:0', '2:0:6:0']);
+    expect(await sizeBytes('sdb')).to.equal(2 * GB);
+    for (const name of ['sda', 'sdb']) expect(numbers).to.not.include(await attribute(`block/${name}/dev`));
+    await expectConsistent(root);
+  });
+
+  it('says whether a disk that is pulled out was mounted, and ends its mounts with the power', async () => {
+    const point = join(stateDir, 'mount point');
+    const mountInfo = join(root, 'proc/self/mountinfo');
+    for (const slot of [1, 2]) {
+      await hosts.createDisk(`vol-${slot}`, GB);
+      await hosts.attach('i-0001', slot, `vol-${slot}`);
+    }
+    await scan();
+    const number = await attribute('block/sdc/dev');
+    await symlink('/vol-2.fs', point);
+    const line = `100 99 ${number} / ${point.replaceAll(' ', String.raw`\040`)} rw,relatime - ext4 /dev/sdc rw\n`;
+    await writeFile(mountInfo, line);
+    expect(await hosts.detach('i-0001', 1)).to.be.false;
+    expect(await hosts.detach('i-0001', 2)).to.be.true;
+    expect(await readFile(mountInfo, 'utf8')).to.equal(line);
+
+    await hosts.powerOff('i-0001', { clean: false });
+    expect(await readFile(mountInfo, 'utf8')).to.equal('');
+    expect((await lstat(point)).isDirectory()).to.be.true;
+  });
+
+  it('is gone when it is removed, and its disks can be used by another server', async () => {
+    const other = await hosts.addServer({ name: 'node2', uniqueId: 'i-0002' });
+    await hosts.createDisk('vol-1', GB);
+    await hosts.attach('i-0001', 1, 'vol-1');
+    await scan();
+    const removed = hosts.removeServer('i-0001');
+    await expectRejected(hosts.attach('i-0001', 2, 'vol-1'), 'no server i-0001');
+    await hosts.attach('i-0002', 1, 'vol-1');
+    await removed;
+    expect(await stat(root).catch(() => undefined)).to.equal(undefined);
+    await scan('- - -', other, 'i-0002');
+    expect(await scsiDevices(other)).to.deep.equal(['2:0:0:0', '2:0:1:0']);
+  });
+
+  it('gives out disks of zeros, or with garbage where a careful driver looks and nowhere else', async () => {
+    const [head, tail] = [4 * 1024 ** 2, 1024 ** 2];
+    await hosts.createDisk('zeros', GB, { zeroed: true });
+    await hosts.createDisk('garbage', GB, { zeroed: false });
+    for (const [slot, disk] of [
+      [1, 'zeros'],
+      [2, 'garbage'],
+    ] as const) {
+      await hosts.attach('i-0001', slot, disk);
+    }
+    await scan();
+    for (const [position, length] of [
+      [0, head],
+      [GB - tail, tail],
+    ] as const) {
+      expect(await zeros('sdb', position, length)).to.deep.equal(new Set([true]));
+      expect(await zeros('sdc', position, length)).to.deep.equal(new Set([false]));
+    }
+    expect(await zeros('sdc', head, 4096)).to.deep.equal(new Set([true]));
+  });
+
   it('refuses what a cloud would never do', async () => {
     await hosts.createDisk('vol-1', 2 * GB);
     await hosts.attach('i-0001', 1, 'vol-1');
@@ -264,6 +365,33 @@ describe('simulated hosts on plain files', () => {
     await hosts.stop();
     expect(await readdir(stateDir)).to.deep.equal(['kept']);
   });
+
+  it('finds kept disks again in the next run, with what is on them, and nothing else of the run before', async () => {
+    const folder = join(stateDir, 'kept');
+    const start = (): Promise<Hosts> => createHosts({ mode: 'file', stateDir: folder, keep: true, logger });
+    const first = await start();
+    await first.addServer({ name: 'node1', uniqueId: 'i-0001' });
+    await first.createDisk('vol-1', GB);
+    await writeFile(join(folder, 'disks/vol-1'), 'mine', { flag: 'r+' });
+    await first.stop();
+    expect(await readdir(folder)).to.deep.equal(['disks']);
+    expect(await readdir(join(folder, 'disks'))).to.deep.equal(['vol-1']);
+    // What a run leaves that was killed.
+    await mkdir(join(folder, 'servers/i-0001'), { recursive: true });
+    await writeFile(join(folder, 'disks/system-of-i-0001'), '');
+
+    const second = await start();
+    try {
+      expect([await second.hasDisk('vol-1'), await second.hasDisk('vol-2')]).to.deep.equal([true, false]);
+      await expectRejected(second.createDisk('vol-1', GB), 'EEXIST');
+      const host = await second.addServer({ name: 'node1', uniqueId: 'i-0001' });
+      await second.attach('i-0001', 1, 'vol-1');
+      await second.powerOn('i-0001');
+      expect(await readHead(join(host, 'dev/sdb'), 4)).to.equal('mine');
+    } finally {
+      await second.stop();
+    }
+  });
 });
 
 describe('simulated hosts without disks', () => {
@@ -272,10 +400,20 @@ describe('simulated hosts without disks', () => {
     expect(await hosts.addServer({ name: 'node1', uniqueId: 'i-0001' })).to.equal('');
     await hosts.createDisk('vol-1', GB);
     await hosts.attach('i-0001', 1, 'vol-1');
-    await hosts.detach('i-0001', 1);
+    expect(await hosts.detach('i-0001', 1)).to.be.false;
+    await hosts.powerOff('i-0001', { clean: false });
+    await hosts.powerOn('i-0001');
+    await hosts.removeServer('i-0001');
     await hosts.stop();
   });
 });
+
+async function readHead(path: string, length: number): Promise<string> {
+  const file = await open(path);
+  const { buffer } = await file.read(Buffer.alloc(length), 0, length, 0);
+  await file.close();
+  return buffer.toString();
+}
 
 /** Every disk has all its parts, and no part is without a disk. */
 async function expectConsistent(root: string): Promise<void> {

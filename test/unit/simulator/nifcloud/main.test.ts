@@ -6,12 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { selfSignedCertificate } from '../../../../daemon/certificate.ts';
 import { RawClient } from './raw-client.ts';
 
 const MAIN = fileURLToPath(new URL('../../../../simulator/main.ts', import.meta.url));
 
 interface Ready {
   readonly listening: string;
+  readonly tls: boolean;
   readonly accessKeyId: string;
   readonly secretAccessKey?: string;
   readonly region: string;
@@ -98,6 +100,40 @@ describe('the program nifcloud-simulator', () => {
     expect(output + complaint()).to.not.include('my-secret-value');
   });
 
+  it('accepts the keys of a file alone and does not print their secrets', async () => {
+    const file = join(folder, 'keys.yaml');
+    await writeFile(file, '- { accessKeyId: FILEKEY, secretAccessKey: file-secret-value }\n');
+    const { child, ended, output, complaint } = await run(['--latency=0s', `--credentials-file=${file}`]);
+    const ready = JSON.parse(output) as Ready;
+    expect(ready).to.include({ accessKeyId: 'FILEKEY', tls: false }).and.not.have.property('secretAccessKey');
+    await new RawClient(ready.listening, { accessKeyId: 'FILEKEY', secretAccessKey: 'file-secret-value' }).done(
+      'DescribeRegions',
+    );
+    child.kill('SIGTERM');
+    await ended;
+    expect(output + complaint()).to.not.include('file-secret-value');
+  });
+
+  it('serves TLS, with switches as they were set', async () => {
+    const { cert, key } = await selfSignedCertificate(['127.0.0.1'], Date.now());
+    const [certFile, keyFile] = [join(folder, 'api.crt'), join(folder, 'api.key')];
+    await writeFile(certFile, cert);
+    await writeFile(keyFile, key);
+    const switches = ['--switch=error-status=400', '--switch', 'timestamp=check,new-disks=garbage'];
+    const { child, ended, output } = await run([`--tls-cert=${certFile}`, `--tls-key=${keyFile}`, ...switches]);
+    const ready = JSON.parse(output) as Ready;
+    expect(ready.tls).to.equal(true);
+    const client = new RawClient(ready.listening, {
+      accessKeyId: ready.accessKeyId,
+      secretAccessKey: ready.secretAccessKey ?? '',
+    });
+    const now = `${new Date().toISOString().slice(0, 19)}Z`;
+    expect((await client.call('Nothing', {}, { timestamp: now })).status).to.equal(400);
+    expect((await client.call('Nothing')).status, 'an old Timestamp').to.equal(401);
+    child.kill('SIGTERM');
+    expect((await ended)[0]).to.equal(0);
+  });
+
   it('has the same flags in its help and in its README', async () => {
     const { output } = await run(['--help']);
     const readme = await readFile(new URL('../../../../simulator/README.md', import.meta.url), 'utf8');
@@ -112,6 +148,10 @@ describe('the program nifcloud-simulator', () => {
     ['--call-log=/nowhere/x', {}, /^nifcloud-simulator: [^\n]*'\/nowhere\/x'\n$/],
     ['--listen=192.0.2.1:80', {}, /^nifcloud-simulator: [^\n]*192\.0\.2\.1:80\n$/],
     ['--fleet=/nowhere', {}, /^nifcloud-simulator: --fleet=\/nowhere: [^\n]*ENOENT[^\n]*\n$/],
+    ['--tls-cert=/nowhere.crt', {}, /^nifcloud-simulator: --tls-cert and --tls-key: give both[^\n]*\n$/],
+    ['--credentials-file=/nowhere', {}, /^nifcloud-simulator: \/nowhere: [^\n]*ENOENT[^\n]*\n$/],
+    ['--switch=new-disks=full', {}, /^nifcloud-simulator: [^\n]* it takes new-disks=zeroed or new-disks=garbage\n$/],
+    ['--switch=colour=red', {}, /^nifcloud-simulator: [^\n]* NAME=VALUE with a NAME of disk-lock, [^\n]*\n$/],
     ['--control', { NIFCLOUD_ACCESS_KEY_ID: 'X' }, /^nifcloud-simulator: NIFCLOUD_ACCESS_KEY_ID and [^\n]*\n$/],
   ] as const) {
     it(`refuses ${flag} ${Object.keys(env).join(' ')} in one line`, async () => {

@@ -15,6 +15,11 @@ export interface Form {
   readonly signatureMethod?: 'HmacSHA256' | 'HmacSHA1';
   readonly withoutVersion?: boolean;
   readonly secret?: string;
+  /** '' = none is sent. */
+  readonly timestamp?: string;
+  /** The host that is signed; default: that of the URL. */
+  readonly host?: string;
+  readonly contentType?: string;
   /** Applied to the encoded form after signing. */
   readonly tamper?: (form: string) => string;
 }
@@ -34,6 +39,11 @@ export class Answer {
   /** The refusal's code; undefined = the call succeeded. */
   get code(): string | undefined {
     return this.at('Errors.Error.Code') as string | undefined;
+  }
+
+  /** All that is in the root element. */
+  get root(): unknown {
+    return this.#tree;
   }
 
   at(path: string): unknown {
@@ -60,15 +70,40 @@ export class RawClient {
   }
 
   async call(action: string, parameters: Record<string, string | number> = {}, form: Form = {}): Promise<Answer> {
-    const method = form.method ?? 'POST';
+    const response = await this.send(action, parameters, form);
+    return new Answer(response.status, await response.text());
+  }
+
+  /** A call whose answer may be anything. */
+  send(
+    action: string,
+    parameters: Record<string, string | number> = {},
+    form: Form = {},
+    signal?: AbortSignal,
+  ): Promise<Response> {
+    const { method = 'POST' } = form;
+    const text = this.form(action, parameters, form);
+    const giveUp = signal === undefined ? {} : { signal };
+    if (method === 'GET') return fetch(`${this.#url.href}?${text}`, giveUp);
+    return fetch(this.#url, {
+      method,
+      headers: { 'content-type': form.contentType ?? 'application/x-www-form-urlencoded' },
+      body: text,
+      ...giveUp,
+    });
+  }
+
+  /** The signed and encoded form of a call. */
+  form(action: string, parameters: Record<string, string | number> = {}, form: Form = {}): string {
     const sent: Record<string, string> = {
       Action: action,
       AccessKeyId: this.#keys.accessKeyId,
       SignatureVersion: '2',
       SignatureMethod: form.signatureMethod ?? 'HmacSHA256',
-      Timestamp: '2025-01-02T03:04:05Z',
+      Timestamp: form.timestamp ?? '2025-01-02T03:04:05Z',
       ...(form.withoutVersion === true ? {} : { Version: '3.0' }),
     };
+    if (sent['Timestamp'] === '') delete sent['Timestamp'];
     for (const [name, value] of Object.entries(parameters)) sent[name] = String(value);
     const canonical = Object.keys(sent)
       .sort()
@@ -78,19 +113,10 @@ export class RawClient {
       form.signatureMethod === 'HmacSHA1' ? 'sha1' : 'sha256',
       form.secret ?? this.#keys.secretAccessKey,
     )
-      .update(`${method}\n${this.#url.host}\n/api/\n${canonical}`)
+      .update(`${form.method ?? 'POST'}\n${form.host ?? this.#url.host}\n/api/\n${canonical}`)
       .digest('base64');
     const encoded = `${canonical}&Signature=${escape3986(signature)}`;
-    const text = form.tamper?.(encoded) ?? encoded;
-    const response =
-      method === 'GET'
-        ? await fetch(`${this.#url.href}?${text}`)
-        : await fetch(this.#url, {
-            method,
-            headers: { 'content-type': 'application/x-www-form-urlencoded' },
-            body: text,
-          });
-    return new Answer(response.status, await response.text());
+    return form.tamper?.(encoded) ?? encoded;
   }
 
   /** A call that must succeed. */

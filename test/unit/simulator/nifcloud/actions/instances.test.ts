@@ -4,6 +4,7 @@ import type { Simulator } from '../../../../../simulator/nifcloud/simulator.ts';
 import { FakeClock } from '../../../../fake-clock.ts';
 import { startCloud } from '../raw-client.ts';
 import type { RawClient } from '../raw-client.ts';
+import { missingElements, sheetElements } from '../sheet-tree.ts';
 
 const FLEET = `
 region: jp-east-1
@@ -15,6 +16,9 @@ servers:
   - { name: node01, uniqueId: i-0k843qvm, zone: east-11, type: c2-small, privateAddress: 127.11.0.1, publicAddress: 127.21.0.1, firewallGroup: nodes11 }
   - { name: node02, uniqueId: i-abcd1234, zone: east-12, state: stopped }
   - { name: node03, uniqueId: i-abcd1235, zone: east-12, state: pending }
+  - { name: node04, uniqueId: i-abcd1236, zone: east-11, privateAddress: 192.168.7.4, privateNetwork: lan1, state: warning, description: on a LAN }
+networks:
+  - { id: net-0abc1def, name: lan1, zone: east-11, cidr: 192.168.7.0/24 }
 `;
 
 describe('servers', () => {
@@ -30,7 +34,7 @@ describe('servers', () => {
   it('are described one to a reservation, with the quirks of recorded answers', async () => {
     const answer = await client.done('DescribeInstances');
     const first = 'reservationSet.item.0.instancesSet.item.0';
-    expect(answer.each('reservationSet.item', 'instancesSet.item.length')).to.deep.equal([1, 1, 1]);
+    expect(answer.each('reservationSet.item', 'instancesSet.item.length')).to.deep.equal([1, 1, 1, 1]);
     expect(answer.at('reservationSet.item.0.groupSet.item.0.groupId')).to.equal('nodes11');
     expect(answer.at(`${first}.instanceUniqueId`)).to.equal('i-0k843qvm');
     expect(answer.at(`${first}.instanceType`)).to.equal('c2-small');
@@ -46,9 +50,21 @@ describe('servers', () => {
     expect(answer.each(networks, 'attachment.deviceIndex')).to.deep.equal(['0', '0']);
   });
 
+  it('show their private LAN by id and name, the common networks by id alone', async () => {
+    const answer = await client.done('DescribeInstances', { 'InstanceId.1': 'node04' });
+    const first = 'reservationSet.item.0.instancesSet.item.0';
+    expect(answer.at(`${first}.niftyPrivateNetworkType`)).to.equal('PRIVATE_LAN');
+    expect(answer.at(`${first}.networkInterfaceSet.item.0.niftyNetworkId`)).to.equal('net-0abc1def');
+    expect(answer.at(`${first}.networkInterfaceSet.item.0.niftyNetworkName`)).to.equal('lan1');
+    expect(answer.at(`${first}.description`)).to.equal('on a LAN');
+    const common = await client.done('DescribeInstances', { 'InstanceId.1': 'node01' });
+    expect(common.each(`${first}.networkInterfaceSet.item`, 'niftyNetworkName')).to.deep.equal(['', '']);
+    expect(common.at(`${first}.niftyPrivateNetworkType`)).to.equal('STANDARD');
+  });
+
   it('show their states by code and name', async () => {
     const answer = await client.done('DescribeInstances');
-    const states = [0, 1, 2].map((index) => {
+    const states = [0, 1, 2, 3].map((index) => {
       const state = `reservationSet.item.${index}.instancesSet.item.0.instanceState`;
       return [answer.at(`${state}.code`), answer.at(`${state}.name`)];
     });
@@ -56,6 +72,7 @@ describe('servers', () => {
       ['16', 'running'],
       ['80', 'stopped'],
       ['0', 'pending'],
+      ['16', 'warning'],
     ]);
   });
 
@@ -74,7 +91,7 @@ describe('servers', () => {
     expect((await client.done('DescribeInstanceAttribute', ask)).at('blockDeviceMapping')).to.equal('');
     await clock.advance(3000);
     const answer = await client.done('DescribeInstanceAttribute', ask);
-    const volume = simulator.state().volumes[0];
+    const volume = simulator.state().volumes.find(({ id }) => id === 'disk1');
     expect(answer.at('instanceUniqueId')).to.equal('i-0k843qvm');
     expect(answer.at('blockDeviceMapping.item.0')).to.deep.equal({
       deviceName: 'SCSI (0:1)',
@@ -111,6 +128,28 @@ describe('servers', () => {
       expect((await client.call('DescribeInstanceAttribute', parameters)).code).to.equal(code);
     });
   }
+
+  it('have every element that the sheet lists, but for a time that is not set', async () => {
+    await client.done('CreateVolume', { VolumeId: 'other', Size: 100, InstanceId: 'node02' });
+    await clock.advance(3000);
+    const elements = await sheetElements('DescribeInstances');
+    expect(elements).to.include('reservationset.item.instancesset.item.networkinterfaceset.item.association.publicip');
+    const answer = await client.done('DescribeInstances');
+    expect(missingElements(answer.root, elements)).to.deep.equal([
+      'reservationset.item.instancesset.item.autoscaling.expiretime',
+    ]);
+    const ofOne = await sheetElements('DescribeInstanceAttribute');
+    for (const [attribute, element] of [
+      ['blockDeviceMapping', 'blockdevicemapping'],
+      ['networkInterfaceSet', 'networkinterfaceset'],
+      ['description', 'description'],
+    ] as const) {
+      const asked = { InstanceId: attribute === 'blockDeviceMapping' ? 'node02' : 'node01', Attribute: attribute };
+      const wanted = ofOne.filter((path) => path.split('.')[0] === element);
+      expect(wanted).to.include(element);
+      expect(missingElements((await client.done('DescribeInstanceAttribute', asked)).root, wanted)).to.deep.equal([]);
+    }
+  });
 
   it('belong to the firewall groups of the fleet', async () => {
     const all = await client.done('DescribeSecurityGroups');

@@ -82,6 +82,7 @@ describe('L4 load balancers', () => {
               InstancePort: '30080',
               BalancingType: '2',
               SSLCertificateId: '',
+              SSLPolicy: { SSLPolicyId: '', SSLPolicyName: '' },
             },
           },
         ],
@@ -103,7 +104,7 @@ describe('L4 load balancers', () => {
       NextMonthAccountingType: '1',
       Option: {
         SessionStickinessPolicy: { Enabled: 'false', ExpirationPeriod: '' },
-        SorryPage: { Enabled: 'false', StatusCode: '' },
+        SorryPage: { Enabled: 'false' },
       },
       PolicyType: 'ats',
     });
@@ -114,6 +115,15 @@ describe('L4 load balancers', () => {
     await client.done('DeleteLoadBalancer', WEB);
     await create('web');
     expect(simulator.state().loadBalancers[0]?.vip).to.equal('127.100.8.0');
+  });
+
+  it('of IPv6 get an address that no machine has, and that something stands in for', async () => {
+    await create('web', 18_080, 30_080, { IpVersion: 'v6' });
+    await create('next');
+    const [web, next] = simulator.state().loadBalancers;
+    expect(web).to.include({ ipVersion: 'v6', vip: '2001:db8::7f64:7ff' });
+    expect(web?.ports[0]?.listensAt).to.match(/^127\.0\.0\.1:/);
+    expect(next).to.include({ ipVersion: 'v4', vip: '127.100.8.0' });
   });
 
   it('are found by names and ports in parallel lists', async () => {
@@ -366,8 +376,8 @@ describe('L4 load balancers', () => {
     ],
     [
       'CreateLoadBalancer',
-      { ...LISTENER, LoadBalancerName: 'new', IpVersion: 'v6' },
-      'Client.InvalidParameterIllegalInput.IpVersion',
+      { ...LISTENER, LoadBalancerName: 'new', IpVersion: 'v6', PolicyType: 'ats' },
+      'Client.InvalidParameterIllegalInput.PolicyType',
     ],
     [
       'CreateLoadBalancer',
@@ -393,6 +403,16 @@ describe('L4 load balancers', () => {
       'DescribeLoadBalancers',
       { 'LoadBalancerNames.member.1': 'web', 'LoadBalancerNames.LoadBalancerPort.1': 1 },
       'Client.InvalidParameterNotFound.LoadBalancerPort',
+    ],
+    [
+      'DescribeLoadBalancers',
+      { 'LoadBalancerNames.member.1': 'web', 'LoadBalancerNames.LoadBalancerPort.2': 18_080 },
+      'Client.InvalidParameterRequired.LoadBalancerNames',
+    ],
+    [
+      'DescribeLoadBalancers',
+      { 'LoadBalancerNames.member.1': 'ABC12345.web' },
+      'Client.InvalidParameterNotFound.LoadBalancer',
     ],
     ['ConfigureHealthCheck', { ...CHECK, InstancePort: 1 }, 'Client.InvalidParameterNotFound.LoadBalancerPort'],
     ['ConfigureHealthCheck', { ...CHECK, LoadBalancerName: 'nobody' }, 'Client.InvalidParameterNotFound.LoadBalancer'],

@@ -1,14 +1,12 @@
 import { expect } from 'chai';
 import { UsageError } from '../../../../../daemon/flags.ts';
 import { parseFleet } from '../../../../../simulator/nifcloud/world/fleet.ts';
-import type { Hosts } from '../../../../../simulator/nifcloud/hosts/hosts.ts';
 import type { Simulator, SimulatorOptions } from '../../../../../simulator/nifcloud/simulator.ts';
 import { parseTransitionTimes } from '../../../../../simulator/nifcloud/world/transition.ts';
 import { FakeClock } from '../../../../fake-clock.ts';
 import { startCloud } from '../raw-client.ts';
 import type { Answer, RawClient } from '../raw-client.ts';
-
-const GIB = 2 ** 30;
+import { RecordingHosts } from '../recording-hosts.ts';
 
 const FLEET = parseFleet(
   `
@@ -23,25 +21,6 @@ servers:
   'fleet',
 );
 
-/** Remembers what was done to the disks; fails for those it was told to. */
-class RecordingHosts implements Hosts {
-  readonly done: string[] = [];
-  failing = '';
-
-  addServer = async (server: { uniqueId: string }): Promise<string> => `/hosts/${server.uniqueId}`;
-  createDisk = (disk: string, bytes: number): Promise<void> => this.#note(`create ${bytes / GIB} GiB`, disk);
-  attach = (server: string, slot: number, disk: string): Promise<void> => this.#note(`attach ${server} ${slot}`, disk);
-  detach = (server: string, slot: number): Promise<void> => this.#note(`detach ${server} ${slot}`, '');
-  grow = (disk: string, bytes: number): Promise<void> => this.#note(`grow ${bytes / GIB} GiB`, disk);
-  deleteDisk = (disk: string): Promise<void> => this.#note('delete', disk);
-  stop = async (): Promise<void> => {};
-
-  async #note(what: string, disk: string): Promise<void> {
-    if (this.failing !== '' && what.startsWith(this.failing)) throw new Error(`can't ${what} ${disk}`);
-    this.done.push(what);
-  }
-}
-
 describe('disks', () => {
   let clock: FakeClock;
   let hosts: RecordingHosts;
@@ -52,6 +31,7 @@ describe('disks', () => {
     clock = new FakeClock();
     hosts = new RecordingHosts();
     ({ simulator, client } = await startCloud({ clock, hosts, fleet: FLEET, ...options }));
+    hosts.done.length = 0;
   }
 
   beforeEach(() => start());
@@ -69,6 +49,27 @@ describe('disks', () => {
     const answer = await client.done('CreateVolume', { VolumeId: volumeId, Size: 100, InstanceId: server });
     await clock.advance(3000);
     return answer;
+  }
+
+  /** What calls are refused with while another disk of their server is in transition: a create, an extend, an attach; the last is of a disk of no server. */
+  async function codesMeanwhile(): Promise<(string | undefined)[]> {
+    for (const id of ['one', 'two']) await make(id);
+    await client.done('DetachVolume', { VolumeId: 'one', Agreement: 'true' });
+    const others: readonly [string, Record<string, string | number>][] = [
+      ['CreateVolume', { Size: 100, InstanceId: 'a' }],
+      ['ExtendVolumeSize', { VolumeId: 'two', NiftyReboot: 'false' }],
+    ];
+    const codes: (string | undefined)[] = [];
+    for (const [action, parameters] of others) codes.push((await client.call(action, parameters)).code);
+    await clock.advance(3000);
+    await client.done('DetachVolume', { VolumeId: 'two', Agreement: 'true' });
+    codes.push((await client.call('AttachVolume', { VolumeId: 'one', InstanceId: 'a' })).code);
+    codes.push((await client.call('AttachVolume', { VolumeId: 'one', InstanceId: 'b' })).code);
+    return codes;
+  }
+
+  function stateOfA(): unknown {
+    return simulator.state().servers[0]?.state;
   }
 
   async function makeDetached(volumeId: string): Promise<void> {
@@ -279,6 +280,80 @@ describe('disks', () => {
     expect(hosts.done.at(-1)).to.equal('grow 200 GiB');
   });
 
+  for (const [how, parameters, off] of [
+    ['with a reboot', { NiftyReboot: 'true' }, 'shut down'],
+    ['with a forced reboot', { NiftyReboot: 'force' }, 'cut'],
+    ['with a reboot where the call does not say', {}, 'shut down'],
+  ] as const) {
+    it(`grow ${how} of their server, which finds them grown`, async () => {
+      await make('disk1');
+      await client.done('ExtendVolumeSize', { VolumeId: 'disk1', ...parameters });
+      expect(simulator.state().servers[0]?.state).to.equal('pending');
+      await clock.advance(3000);
+      expect(await shown('disk1')).to.deep.equal(['in-use', '200', 'a', 'attached']);
+      expect(simulator.state().servers[0]?.state).to.equal('running');
+      expect(hosts.done.slice(-3)).to.deep.equal(['grow 200 GiB', `${off} i-aaaaaaaa`, 'on i-aaaaaaaa']);
+    });
+  }
+
+  it('grow on a stopped server without starting it', async () => {
+    await make('disk1', 'off');
+    await client.done('ExtendVolumeSize', { VolumeId: 'disk1', NiftyReboot: 'true' });
+    await clock.advance(3000);
+    expect(await shown('disk1')).to.deep.equal(['in-use', '200', 'off', 'attached']);
+    expect(simulator.state().servers.find(({ name }) => name === 'off')?.state).to.equal('stopped');
+  });
+
+  for (const cap of [1000, 8000]) {
+    it(`have at most ${cap} GB when the switch says so`, async () => {
+      await simulator.stop();
+      await start({ switches: `disk-cap=${cap}` });
+      const tooLarge = await client.call('CreateVolume', { Size: cap + 100, InstanceId: 'a' });
+      expect(tooLarge.code).to.equal('Client.InvalidParameterIllegalInput.Size');
+      await client.done('CreateVolume', { VolumeId: 'large', Size: cap, InstanceId: 'a' });
+      await clock.advance(3000);
+      const grown = await client.call('ExtendVolumeSize', { VolumeId: 'large', NiftyReboot: 'false' });
+      expect(grown.code).to.equal('Client.Inoperable.Volume.SizeLimitExceeded');
+    });
+  }
+
+  it('are full of zeros, or of garbage when the switch says so', async () => {
+    await make('disk1');
+    expect(hosts.done[0]).to.equal('create 100 GiB');
+    await simulator.stop();
+    await start({ switches: 'new-disks=garbage' });
+    await make('disk1');
+    expect(hosts.done[0]).to.equal('create 100 GiB of garbage');
+  });
+
+  it('can be changed while others of their server are in transition, unless the switch says so', async () => {
+    expect(await codesMeanwhile()).to.deep.equal([
+      undefined,
+      undefined,
+      undefined,
+      'Server.ResourceIncorrectState.Volume.Processing',
+    ]);
+    await simulator.stop();
+    await start({ switches: 'disk-lock=server' });
+    const busy = 'Server.ResourceIncorrectState.Instance.Processing';
+    expect(await codesMeanwhile()).to.deep.equal([busy, busy, busy, undefined]);
+  });
+
+  it('leave a server in the state warning when they were in use, until it is rebooted', async () => {
+    await make('disk1');
+    hosts.inUse = true;
+    await client.done('DetachVolume', { VolumeId: 'disk1', Agreement: 'true' });
+    await clock.advance(3000);
+    expect(await shown('disk1')).to.deep.equal(['available', '100']);
+    expect(stateOfA()).to.equal('warning');
+    await make('disk2');
+    const careless = await client.call('DetachVolume', { VolumeId: 'disk2' });
+    expect(careless.code).to.equal('Client.Inoperable.Volume.AgreementRequired');
+    await client.done('RebootInstances', { 'InstanceId.1': 'a' });
+    await clock.advance(3000);
+    expect(stateOfA()).to.equal('running');
+  });
+
   it('grow up to 4000 GB', async () => {
     await client.done('CreateVolume', { VolumeId: 'large', Size: 4000, InstanceId: 'a' });
     await clock.advance(3000);
@@ -366,8 +441,7 @@ describe('disks', () => {
     ['DeleteVolume', { VolumeId: 'held' }, 'Client.Inoperable.Volume.AttachedToInstance'],
     ['ExtendVolumeSize', { VolumeId: 'nobody', NiftyReboot: 'false' }, 'Client.InvalidParameterNotFound.Volume'],
     ['ExtendVolumeSize', { VolumeId: 'free', NiftyReboot: 'false' }, 'Client.Inoperable.Volume.DetachedFromInstance'],
-    ['ExtendVolumeSize', { VolumeId: 'held', NiftyReboot: 'true' }, 'Client.InvalidParameterIllegalInput.NiftyReboot'],
-    ['ExtendVolumeSize', { VolumeId: 'held' }, 'Client.InvalidParameterIllegalInput.NiftyReboot'],
+    ['ExtendVolumeSize', { VolumeId: 'held', NiftyReboot: 'yes' }, 'Client.InvalidParameterIllegalInput.NiftyReboot'],
     [
       'ModifyVolumeAttribute',
       { VolumeId: 'held', Attribute: 'size', Value: '200' },

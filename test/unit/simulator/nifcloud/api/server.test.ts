@@ -29,6 +29,13 @@ describe('the API server', () => {
     ['a call without Version', { withoutVersion: true }],
     ['a body that writes a space as + though %20 was signed', { tamper: (form) => form.replace('%20', '+') }],
     ['a second value of a key, which does not count', { tamper: (form) => `${form}&Description=second` }],
+    [
+      'percent escapes in lower case',
+      { tamper: (form) => form.replaceAll(/%[0-9A-F]{2}/g, (hex) => hex.toLowerCase()) },
+    ],
+    ['a content type with a charset', { contentType: 'application/x-www-form-urlencoded;charset=UTF-8' }],
+    ['a Timestamp of another year', { timestamp: '2001-01-01T00:00:00Z' }],
+    ['no Timestamp', { timestamp: '' }],
   ];
   for (const [name, form] of accepted) {
     it(`accepts ${name}`, async () => {
@@ -42,6 +49,7 @@ describe('the API server', () => {
     ['a wrong secret', { secret: 'wrong' }],
     ['an unknown access key', { tamper: (form) => form.replace(/AccessKeyId=[^&]*/, 'AccessKeyId=SOMEONEELSE') }],
     ['a parameter changed after signing', { tamper: (form) => form.replace('a%20b', 'a%20c') }],
+    ['escapes that are none', { tamper: (form) => `${form}&Description.1=%&Description.2=%zz%ff` }],
     ['a missing signature', { tamper: (form) => form.replace(/&Signature=.*/, '') }],
     ['another signature version', { tamper: (form) => form.replace('SignatureVersion=2', 'SignatureVersion=4') }],
     ['another signature method', { tamper: (form) => form.replace('HmacSHA256', 'HmacMD5') }],
@@ -64,6 +72,48 @@ describe('the API server', () => {
 
   it('does not take names that every object has for actions', async () => {
     expect((await client.call('constructor')).code).to.equal('Client.InvalidParameterIllegalInput.Action');
+  });
+
+  const requests: readonly [string, string, RequestInit, number, RegExp][] = [
+    ['HEAD', '/api/', { method: 'HEAD' }, 405, /^$/],
+    ['PUT', '/api/', { method: 'PUT', body: 'Action=x' }, 405, /takes GET and POST, not PUT/],
+    ['a path that is none of its own', '/api', {}, 404, /GET or POST \/api\//],
+    ['a first line that is no URL', '//', {}, 400, /no URL/],
+    ['a body of 2 MB', '/api/', { method: 'POST', body: 'x'.repeat(2 << 20) }, 413, /larger than 1048576 bytes/],
+    [
+      'JSON',
+      '/api/',
+      { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' },
+      415,
+      /not application\/json/,
+    ],
+    [
+      'another charset',
+      '/api/',
+      { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded; charset=Shift_JIS' }, body: '' },
+      415,
+      /in UTF-8/,
+    ],
+  ];
+  for (const [what, path, init, status, text] of requests) {
+    it(`answers ${what} with ${status} and a sentence`, async () => {
+      const mark = simulator.mark();
+      const response = await fetch(`${new URL(simulator.url).origin}${path}`, init);
+      expect(response.status).to.equal(status);
+      expect(await response.text()).to.match(text);
+      expect(simulator.mark(), 'no call').to.equal(mark);
+    });
+  }
+
+  it('reads an empty list as an absent one', async () => {
+    const created = await client.done('CreateVolume', {
+      VolumeId: 'lists',
+      Size: 100,
+      InstanceId: 'node01',
+      'Filter.member': '',
+    });
+    expect(created.at('volumeId')).to.equal('lists');
+    expect(simulator.calls().at(-1)).to.not.have.property('ignoredParameters');
   });
 
   it('writes EC2-like and ELB-like answers each in their way', async () => {
@@ -149,6 +199,38 @@ describe('the API server', () => {
       expect((await fetch(new URL('/control/state', other.url))).status).to.equal(404);
     } finally {
       await other.stop();
+    }
+  });
+});
+
+describe('the switches of the API', () => {
+  const NOW = Date.UTC(2025, 0, 2, 3, 4, 5);
+  for (const [timestamp, code] of [
+    ['2025-01-02T03:04:05Z', undefined],
+    ['2025-01-02T03:19:05.000Z', undefined],
+    ['2025-01-02T02:49:05Z', undefined],
+    ['2025-01-02T03:19:06Z', 'Client.AuthFailure'],
+    ['2025-01-02T02:49:04Z', 'Client.AuthFailure'],
+    ['yesterday', 'Client.AuthFailure'],
+    ['', 'Client.AuthFailure'],
+  ] as const) {
+    it(`timestamp=check: at 03:04:05 the Timestamp "${timestamp}" is ${code === undefined ? 'accepted' : 'refused'}`, async () => {
+      const { simulator, client } = await startCloud({ clock: new FakeClock(NOW), switches: 'timestamp=check' });
+      try {
+        expect((await client.call('DescribeRegions', {}, { timestamp })).code).to.equal(code);
+      } finally {
+        await simulator.stop();
+      }
+    });
+  }
+
+  it('error-status=400: refusals have 400, a failed authentication still 401', async () => {
+    const { simulator, client } = await startCloud({ switches: 'error-status=400' });
+    try {
+      expect((await client.call('DescribeVolumes', { 'VolumeId.1': 'nobody' })).status).to.equal(400);
+      expect((await client.call('DescribeVolumes', {}, { secret: 'wrong' })).status).to.equal(401);
+    } finally {
+      await simulator.stop();
     }
   });
 });

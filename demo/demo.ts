@@ -24,6 +24,7 @@ import { endOf, Stage, writeKubeconfig } from './stage.ts';
 import type { Environment, Server, SimulatorInfo } from './stage.ts';
 
 const FLAGS = {
+  built: flag.boolean({ help: 'Run what npm run build has made, in place of the sources' }),
   record: flag.boolean({ help: 'Put what is printed into README.md' }),
   shims: flag.boolean({ help: 'Replace the disk tools even where real disks would work' }),
   stay: flag.boolean({ help: 'Keep everything running afterwards, until Ctrl-C, and print how to reach it' }),
@@ -53,6 +54,7 @@ await runDaemon('demo', async (signal) => {
 });
 
 interface Options {
+  readonly built: boolean;
   readonly record: boolean;
   readonly shims: boolean;
   readonly stay: boolean;
@@ -62,7 +64,7 @@ interface Options {
 async function demonstrate(options: Options, signal: AbortSignal): Promise<void> {
   const disks = await chooseDisks(options.shims);
   // A short name, because the path of a unix socket has room for 107 bytes; resolved, as the mount table has it.
-  const stage = new Stage(await realpath(await mkdtemp(join(tmpdir(), 'nk-'))), signal);
+  const stage = new Stage(await realpath(await mkdtemp(join(tmpdir(), 'nk-'))), signal, options.built);
   try {
     await perform(stage, disks, options);
   } catch (error) {

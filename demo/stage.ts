@@ -32,6 +32,13 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** How long a program may take to say that it is ready, in ms; a cold start on a busy machine takes some 3 s. */
 const READY_TIMEOUT_MS = 30_000;
 
+/** What a program is once it is built; the embedded Kubernetes API never is. */
+const BUNDLES: Readonly<Record<string, string>> = {
+  'ccm/main.ts': 'dist/nifcloud-cloud-controller-manager.js',
+  'csi/main.ts': 'dist/nifcloud-additional-storage-csi-driver.js',
+  'simulator/main.ts': 'dist/nifcloud-simulator.js',
+};
+
 /**
  * Everything the demo starts, each a process of its own, with one folder for what they write. They are in process groups
  * of their own: Ctrl-C in a terminal reaches the demo alone, which stops them in order.
@@ -42,11 +49,16 @@ export class Stage {
   readonly signal: AbortSignal;
   readonly #broken = new AbortController();
   readonly #processes: ChildProcess[] = [];
+  readonly #programs: Readonly<Record<string, string>>;
   #stopping = false;
 
-  /** @param folder exists */
-  constructor(folder: string, signal?: AbortSignal) {
+  /**
+   * @param folder exists
+   * @param built runs what `npm run build` has made, in place of the sources
+   */
+  constructor(folder: string, signal?: AbortSignal, built = false) {
     this.folder = folder;
+    this.#programs = built ? BUNDLES : {};
     this.signal = AbortSignal.any([this.#broken.signal, ...(signal === undefined ? [] : [signal])]);
   }
 
@@ -80,7 +92,7 @@ export class Stage {
     this.signal.throwIfAborted();
     if (this.#stopping) throw new Error(`${name} is not started any more`);
     const log = openSync(this.logFile(name), 'a');
-    const child = spawn(process.execPath, [resolve(ROOT, program), ...args], {
+    const child = spawn(process.execPath, [resolve(ROOT, this.#programs[program] ?? program), ...args], {
       // Nothing of the caller's environment but where to find tools: the programs get what is documented and no more.
       env: { PATH: process.env['PATH'], ...env },
       stdio: ['ignore', 'pipe', log],

@@ -1,7 +1,8 @@
 /**
  * What became of a request that gave no result.
  *
- * - `refused`: the cloud answered with an error; what was asked for was not done.
+ * - `refused`: the cloud answered with an error; what was asked for was not done, unless that is `isProcessingFailure` or
+ *   `isInternalError`, which leave it open.
  * - `not-sent`: no connection came about; the cloud knows nothing of it.
  * - `unknown`: sent, but no usable answer came; it may have been done. Read before sending it again.
  */

@@ -189,7 +189,9 @@ export class FirewallGroups {
 function identity(rule: FirewallRule): string {
   const { direction, protocol, fromPort, toPort = fromPort, cidr = '', group = '' } = rule;
   const address = cidr.toLowerCase().replace(/^([\d.]+)\/32$|^([\da-f:.]+)\/128$/, '$1$2');
-  return JSON.stringify([direction, protocol.toUpperCase(), fromPort, toPort, address, group]);
+  // Where there are no ports some programs send 0, which may come back.
+  const ports = [fromPort || undefined, toPort || undefined];
+  return JSON.stringify([direction, protocol.toUpperCase(), ports, address, group]);
 }
 
 function checkRule(rule: FirewallRule): void {

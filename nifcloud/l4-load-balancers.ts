@@ -202,7 +202,7 @@ export class L4LoadBalancers {
    *
    * @throws NifcloudError; `isNotFound(error, 'Instance')` = a named server is unknown or not registered
    */
-  targetHealth(
+  async targetHealth(
     key: ListenerKey,
     signal: AbortSignal,
     serverNames: readonly string[] = [],

@@ -13,13 +13,17 @@ const RECOVERY_MS = 120_000;
  */
 const MOST_UNDER_WAY = 100;
 
+/** Mutations that may be sent beyond that, so that reads that hang (60 s each) don't hold up changes. */
+const MORE_MUTATIONS = 20;
+
 export type RequestKind = 'mutation' | 'read';
 
 /**
  * Token bucket for requests to the cloud that adapts to throttling.
  *
  * - At most `burst` requests at once, `qps` a second in the long run.
- * - At most 100 are under way; who waits for one of them to end has not been sent, so its time limit does not run yet.
+ * - At most 100 are under way, and 20 more if they are mutations; who waits for one of them to end has not been sent, so its time limit
+ *   does not run yet.
  * - Mutations go before reads; within each kind, who came first goes first.
  * - A throttling answer halves the rate and empties the bucket; requests that were under way when that happened say nothing new,
  *   so a burst that is throttled as a whole halves it once. The rate never falls below 2/s (or `qps` if that is less).
@@ -84,17 +88,17 @@ export class Limiter {
   /** Grants what may be granted now, and sees to it that the rest is granted in time; if nobody waits for a token, no timer is left. */
   #grant(): void {
     this.#refill();
-    while (this.#mayGrant && this.#tokens >= 1) {
+    let next = this.#next;
+    for (; next !== undefined && this.#tokens >= 1; next = this.#next) {
       this.#tokens -= 1;
       this.#underWay += 1;
-      const queue = this.#queues.mutation.size > 0 ? this.#queues.mutation : this.#queues.read;
-      for (const waiter of queue) {
-        queue.delete(waiter);
+      for (const waiter of next) {
+        next.delete(waiter);
         waiter.resolve();
         break;
       }
     }
-    if (!this.#mayGrant) {
+    if (next === undefined) {
       this.#sleep?.abort();
       this.#sleep = undefined;
     } else if (this.#sleep === undefined) {
@@ -109,9 +113,11 @@ export class Limiter {
     }
   }
 
-  /** Whether a token is all that is lacking. */
-  get #mayGrant(): boolean {
-    return this.#underWay < MOST_UNDER_WAY && this.#queues.mutation.size + this.#queues.read.size > 0;
+  /** The queue whose first lacks nothing but a token. */
+  get #next(): Set<Waiter<void>> | undefined {
+    const { mutation, read } = this.#queues;
+    if (mutation.size > 0) return this.#underWay < MOST_UNDER_WAY + MORE_MUTATIONS ? mutation : undefined;
+    return read.size > 0 && this.#underWay < MOST_UNDER_WAY ? read : undefined;
   }
 
   #refill(): void {

@@ -5,13 +5,18 @@ export type Parameters = Readonly<Record<string, string | number | boolean | und
  * A list as the API spells it, counted from 1: `numbered('VolumeId', ['a', 'b'])` gives `VolumeId.1` and `VolumeId.2`;
  * `numbered('Instances.member', [{ InstanceId: 'a' }])` gives `Instances.member.1.InstanceId`.
  * Which prefix takes `.member`: docs/reference/nifcloud-api.md §1.4.
+ *
+ * @throws TypeError when an entry is empty: it would not be sent, and the request would ask for something else
  */
 export function numbered(prefix: string, values: readonly (string | number | Parameters)[]): Parameters {
   const parameters: Record<string, Parameters[string]> = {};
   for (const [index, value] of values.entries()) {
     const name = `${prefix}.${index + 1}`;
-    if (typeof value !== 'object') parameters[name] = value;
-    else for (const [field, part] of Object.entries(value)) parameters[`${name}.${field}`] = part;
+    const entry: Record<string, Parameters[string]> = {};
+    if (typeof value !== 'object') entry[name] = value;
+    else for (const [field, part] of Object.entries(value)) entry[`${name}.${field}`] = part;
+    if (Object.keys(sentParameters(entry)).length === 0) throw new TypeError(`${name} is empty`);
+    Object.assign(parameters, entry);
   }
   return parameters;
 }

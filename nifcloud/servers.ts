@@ -119,8 +119,8 @@ export class Servers {
     return this.#api.read('DescribeInstanceAttribute', parameters, parseDisks, signal);
   }
 
-  #mutate(action: string, serverName: string, parameters: Parameters, signal: AbortSignal): Promise<void> {
-    return this.#api.mutate(action, { ...numbered('InstanceId', [serverName]), ...parameters }, () => {}, signal);
+  async #mutate(action: string, serverName: string, parameters: Parameters, signal: AbortSignal): Promise<void> {
+    await this.#api.mutate(action, { ...numbered('InstanceId', [serverName]), ...parameters }, () => {}, signal);
   }
 }
 

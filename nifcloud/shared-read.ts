@@ -18,7 +18,7 @@ interface Request<T> {
 /**
  * One request for all who want to read the same thing at the same moment.
  *
- * - Askers are gathered for `gatherMs` from the first one on, and while an earlier request is under way; then one request serves them all.
+ * - Askers are gathered for 5 ms from the first one on, and while an earlier request is under way; then one request serves them all.
  *   So requests do not overlap, however many askers there are and however slow the cloud is, except that none waits for an earlier one
  *   for more than 5 s.
  * - An asker always gets an answer whose request was sent after it asked, never an older one.
@@ -31,15 +31,13 @@ interface Request<T> {
 export class SharedRead<T> {
   readonly #read: (signal: AbortSignal) => Promise<T>;
   readonly #clock: Clock;
-  readonly #gatherMs: number;
   #gathering: Request<T> | undefined;
   /** Aborts when the newest request that was sent has ended. */
   #newestEnded: AbortSignal = AbortSignal.abort();
 
-  constructor(read: (signal: AbortSignal) => Promise<T>, clock: Clock, gatherMs: number = GATHER_MS) {
+  constructor(read: (signal: AbortSignal) => Promise<T>, clock: Clock) {
     this.#read = read;
     this.#clock = clock;
-    this.#gatherMs = gatherMs;
   }
 
   /** @throws what the read throws, or the signal's reason */
@@ -67,7 +65,7 @@ export class SharedRead<T> {
 
   async #serve(request: Request<T>): Promise<T> {
     const { signal } = request.abandoned;
-    await this.#clock.sleep(this.#gatherMs, signal);
+    await this.#clock.sleep(GATHER_MS, signal);
     await this.#clock.sleep(SLOW_MS, AbortSignal.any([signal, this.#newestEnded])).catch(() => signal.throwIfAborted());
     this.#gathering = undefined; // who asks from here on gets a later request
     const ended = new AbortController();

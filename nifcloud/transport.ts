@@ -72,11 +72,10 @@ export class Transport implements Api {
   }
 
   async #send<T>(kind: RequestKind, call: Call<T>, signal: AbortSignal): Promise<T> {
-    const { limiter, credentials, clock, random, logger } = this.#options;
+    const { credentials, clock, random, logger } = this.#options;
     let isRotated = false;
     for (let attempt = 1; ; attempt++) {
-      await limiter.take(kind, signal);
-      const keys = credentials();
+      const keys = await this.#granted(kind, signal);
       try {
         return await this.#attempt(call, keys, signal);
       } catch (error) {
@@ -91,6 +90,18 @@ export class Transport implements Api {
         logger.debug(2, 'Cloud request is sent again', { action: call.action, attempt, delayMs, err: String(error) });
         await clock.sleep(delayMs, signal);
       }
+    }
+  }
+
+  /** Waits for the right to send one request. @returns the keys of that moment, to sign it with */
+  async #granted(kind: RequestKind, signal: AbortSignal): Promise<Credentials> {
+    const { limiter, credentials } = this.#options;
+    await limiter.take(kind, signal);
+    try {
+      return credentials();
+    } catch (error) {
+      limiter.ended();
+      throw error;
     }
   }
 

@@ -123,7 +123,8 @@ export interface Refusal {
  * The error in a body; `undefined` when it holds none.
  *
  * Bodies that are not well-formed are searched as text (one recorded error lacks its final `>`): an `<Error>` and a `<Code>` in the cloud's
- * spelling, since gateways answer with HTML pages, in which `<code>` means something else.
+ * spelling, since gateways answer with HTML pages, in which `<code>` means something else; and only in a `<Response>`, since an answer
+ * that is cut may hold a text of somebody's that looks like an error.
  */
 export function readRefusal(whole: string): Refusal | undefined {
   const body = whole.slice(0, LONGEST_REFUSAL);
@@ -139,7 +140,7 @@ export function readRefusal(whole: string): Refusal | undefined {
     if (!(error instanceof UnreadableAnswer)) throw error;
   }
   // No pattern here has two ways to take the same text: on a body of megabytes it would not come back.
-  const start = body.indexOf('<Error>');
+  const start = /^\s*(?:<\?xml[^>]*>\s*)?<Response\b/.test(body) ? body.indexOf('<Error>') : -1;
   const code = start === -1 ? undefined : /<Code>\s*([A-Z][\w.]*)\s*<\/Code>/.exec(body.slice(start))?.[1];
   if (code === undefined) return undefined;
   const message = /<Message>([^<]*)<\/Message>/.exec(body)?.[1] ?? '';

@@ -166,8 +166,10 @@ function checked(value: string, preset: string, help: string, read: (text: strin
 }
 
 function splitAddress(text: string): { host: string; port: number } {
-  const [, host = '', port = ''] = /^(.+):(\d{1,5})$/.exec(text) ?? [];
-  if (host === '' || Number(port) > 65_535) throw new UsageError('HOST:PORT such as 127.0.0.1:8480');
+  const [, ipv6, host = ipv6, port] = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
+  if (host === undefined || Number(port) > 65_535) {
+    throw new UsageError('HOST:PORT such as 127.0.0.1:8480 or [::1]:8480');
+  }
   return { host, port: Number(port) };
 }
 

@@ -5,6 +5,7 @@ import type { Slowed } from './api/answer-call.ts';
 import { CallLog } from './api/call-log.ts';
 import type { CallRecord } from './api/call-log.ts';
 import { DataPlane } from './data-plane/data-plane.ts';
+import { hostAndPort } from './data-plane/frontend.ts';
 import { defaultFleet } from './world/fleet.ts';
 import type { Fleet } from './world/fleet.ts';
 import { createHosts } from './hosts/hosts.ts';
@@ -180,7 +181,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     await plugIn(world, hosts);
     await followWorld();
     const { address, port } = await door.listen(options.port ?? 0, options.host ?? '127.0.0.1');
-    url = `http://${address}:${port}/api/`;
+    url = `http://${hostAndPort(address, port)}/api/`;
   } catch (error) {
     stopping.abort(new Error('the simulator does not start'));
     await dataPlane.stop();

@@ -5,7 +5,8 @@ import { isAddressOrRange } from '../world/networks.ts';
 import { readDescription } from './firewall-groups.ts';
 import type { Call, Handler } from '../api/call.ts';
 import type { Parameters } from '../api/wire.ts';
-import type { FirewallRule } from '../world/firewall-groups.ts';
+import type { FirewallGroup, FirewallRule } from '../world/firewall-groups.ts';
+import type { World } from '../world/world.ts';
 
 const MAX_PORT = 65_535;
 
@@ -76,7 +77,7 @@ function readRules({ world, parameters, nowMs }: Call): readonly FirewallRule[] 
       .map((at) => readCidr(parameters, `${prefix}.IpRanges.${at}`));
     const groups = parameters.indexes(`${prefix}.Groups`).map((at) => {
       refuseUserId(parameters, `${prefix}.Groups.${at}.UserId`);
-      return groupNamed(world, parameters.requiredText(`${prefix}.Groups.${at}.GroupName`)).name;
+      return peerNamed(world, parameters.requiredText(`${prefix}.Groups.${at}.GroupName`)).name;
     });
     if (ranges.length + groups.length === 0) parameters.requiredText(`${prefix}.IpRanges.1.CidrIp`);
     return [
@@ -84,6 +85,12 @@ function readRules({ world, parameters, nowMs }: Call): readonly FirewallRule[] 
       ...groups.map((group) => ({ ...rule, cidr: '', group })),
     ];
   });
+}
+
+/** A group that a rule may name: one that is being deleted would leave the rule behind. @throws Refusal */
+function peerNamed(world: World, name: string): FirewallGroup {
+  const group = groupNamed(world, name);
+  return group.transition?.deletes === true ? settledGroup(world, name) : group;
 }
 
 /** FromPort alone is one port. The published CCM sends FromPort 0 with ICMP, so that is none. */

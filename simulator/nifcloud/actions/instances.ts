@@ -92,7 +92,7 @@ function instance(server: Server, world: World, memberships: Memberships): XmlFi
     isoImageSet: undefined,
     hotAdd: undefined,
     isGpuConfigurable: undefined,
-    networkInterfaceSet: networkInterfaceSet(server, world),
+    networkInterfaceSet: { item: networkInterfaces(server, world) },
     niftySnapshotting: undefined,
     tenancy: TENANCY,
     instanceBackupRule: { instanceBackupRuleId: undefined, instanceBackupRuleName: undefined },
@@ -114,7 +114,17 @@ const ATTRIBUTES = {
   niftyPrivateIpType: () => ['niftyPrivateIpType', { value: 'static' }],
   groupId: (server) => ['groupId', { value: server.firewallGroup }],
   description: (server) => ['description', { value: server.description }],
-  networkInterfaceSet: (server, world) => ['networkInterfaceSet', networkInterfaceSet(server, world)],
+  networkInterfaceSet: (server, world) => [
+    'networkInterfaceSet',
+    // Here, unlike in DescribeInstances, these two hold nothing.
+    {
+      item: networkInterfaces(server, world).map((one) => ({
+        ...one,
+        groupSet: undefined,
+        privateIpAddressesSet: undefined,
+      })),
+    },
+  ],
   elasticloadbalancing: (server, world) => [
     'niftyElasticLoadBalancing',
     { item: elasticMemberships(world).get(server.uniqueId) ?? [] },
@@ -162,45 +172,44 @@ export function stateFields(server: Server): XmlFields {
 }
 
 /**
- * The common global network and the private one, each where the server has an address; `deviceIndex` is 0 for both (recorded).
- * Only private LANs have names.
+ * The common global network and the private one, each where the server has an address; a private LAN also without one, since only
+ * the guest may know it (nifcloud-api.md §11 no. 15). `deviceIndex` is 0 for both (recorded). Only private LANs have names.
  */
-function networkInterfaceSet(server: Server, world: World): XmlFields {
+function networkInterfaces(server: Server, world: World): readonly XmlFields[] {
+  const { privateAddress, publicAddress, privateNetworkId } = server;
   const networks: XmlFields[] = [];
-  if (server.publicAddress !== '') {
+  if (publicAddress !== '') {
     networks.push(
       networkInterface(server, {
         niftyNetworkId: COMMON_NETWORKS.global,
         association: {
-          publicIp: server.publicAddress,
-          publicDnsName: server.publicAddress,
+          publicIp: publicAddress,
+          publicDnsName: publicAddress,
           publicIpV6: undefined,
           ipOwnerId: undefined,
         },
       }),
     );
   }
-  if (server.privateAddress !== '') {
+  const lan = world.privateLans.get(privateNetworkId);
+  if (privateAddress !== '' || lan !== undefined) {
+    const address = {
+      privateIpAddress: privateAddress,
+      privateDnsName: privateAddress,
+      primary: true,
+      association: undefined,
+    };
     networks.push(
       networkInterface(server, {
-        niftyNetworkId: server.privateNetworkId,
-        niftyNetworkName: world.privateLans.get(server.privateNetworkId)?.name,
-        privateIpAddress: server.privateAddress,
-        privateDnsName: server.privateAddress,
-        privateIpAddressesSet: {
-          item: [
-            {
-              privateIpAddress: server.privateAddress,
-              privateDnsName: server.privateAddress,
-              primary: true,
-              association: undefined,
-            },
-          ],
-        },
+        niftyNetworkId: privateNetworkId,
+        niftyNetworkName: lan?.name,
+        privateIpAddress: privateAddress,
+        privateDnsName: privateAddress,
+        privateIpAddressesSet: { item: privateAddress === '' ? [] : [address] },
       }),
     );
   }
-  return { item: networks };
+  return networks;
 }
 
 /** All elements of an interface, most of them empty. */

@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '../../../daemon/logger.ts';
+import { hostAndPort } from '../data-plane/frontend.ts';
 import { apiHost } from './api-host.ts';
 
 /** Longer than clients keep idle connections, so that none meets a connection that is just being closed. */
@@ -107,7 +108,11 @@ export class FrontDoor {
       return 'CONNECT takes TLS: start the simulator with --tls-cert and --tls-key, or speak plain HTTP to it\n';
     }
     const { localAddress = '', localPort = 0 } = socket as Socket;
-    const own = [`${apiHost(this.#options.region)}:443`, `${localAddress}:${localPort}`, `localhost:${localPort}`];
+    const own = [
+      `${apiHost(this.#options.region)}:443`,
+      hostAndPort(localAddress, localPort),
+      `localhost:${localPort}`,
+    ];
     return own.includes(target) ? undefined : `this is no way to ${target}, only to ${own.join(', ')}\n`;
   }
 }

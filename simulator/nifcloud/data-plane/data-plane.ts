@@ -3,7 +3,7 @@ import { Service } from './service.ts';
 import type { Surroundings } from './surroundings.ts';
 import { servingListeners } from '../world/listeners.ts';
 import { isUp } from '../world/servers.ts';
-import type { Listener, ServingListener } from '../world/listeners.ts';
+import type { Listener } from '../world/listeners.ts';
 
 /** How many health checks run at once: with room below the 1024 files that many systems let a process open. Ours. */
 const PROBES_AT_ONCE = 200;
@@ -24,6 +24,7 @@ export class DataPlane {
   /** Unique ids of the servers that were up the last time. */
   #up = new Set<string>();
   #last: Promise<void> = Promise.resolve();
+  #stopped = false;
 
   constructor(surroundings: Surroundings) {
     this.#surroundings = surroundings;
@@ -31,7 +32,9 @@ export class DataPlane {
 
   /** Resolves when listeners, health checks and connections are as the world says. Calls are served one after another. */
   converge(): Promise<void> {
-    return this.#next(() => servingListeners(this.#surroundings.world));
+    const done = this.#last.then(() => this.#converge());
+    this.#last = done.catch(() => {});
+    return done;
   }
 
   /** `host:port` where a listener really listens. */
@@ -39,18 +42,14 @@ export class DataPlane {
     return this.#services.get(listener)?.address;
   }
 
-  /** Closes everything. */
+  /** Closes everything, for good: what changes in the world afterwards opens nothing any more. */
   stop(): Promise<void> {
-    return this.#next(() => []);
+    this.#stopped = true;
+    return this.converge();
   }
 
-  #next(wanted: () => readonly ServingListener[]): Promise<void> {
-    const done = this.#last.then(() => this.#converge(wanted()));
-    this.#last = done.catch(() => {});
-    return done;
-  }
-
-  async #converge(serving: readonly ServingListener[]): Promise<void> {
+  async #converge(): Promise<void> {
+    const serving = this.#stopped ? [] : servingListeners(this.#surroundings.world);
     const servers = [...this.#surroundings.world.serversByUniqueId.values()];
     const up = new Set(servers.filter(isUp).map(({ uniqueId }) => uniqueId));
     const fallen = new Set([...this.#up].filter((uniqueId) => !up.has(uniqueId)));

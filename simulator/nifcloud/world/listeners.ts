@@ -89,9 +89,6 @@ export interface L4LoadBalancer {
   readonly ports: Listener[];
 }
 
-/** What names a listener of an elastic load balancer. */
-type ElasticListenerKey = Pick<Listener, 'protocol' | 'loadBalancerPort' | 'instancePort'>;
-
 /** An elastic load balancer ("multi load balancer"). */
 export interface ElasticLoadBalancer {
   name: string;
@@ -112,8 +109,8 @@ export interface ElasticLoadBalancer {
   /** '' = none. */
   routeTableAssociationId: string;
   version: string;
-  /** `deletes`: the listener that goes at the end, and with the last one the load balancer. */
-  transition: (Transition & { readonly deletes?: ElasticListenerKey }) | undefined;
+  /** At its end a load balancer without listeners goes. */
+  transition: Transition | undefined;
 }
 
 export interface ElasticInterface {

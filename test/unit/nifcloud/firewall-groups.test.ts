@@ -103,6 +103,12 @@ describe('firewall groups', () => {
     ['rules that differ in description alone', rule, { ...rule, description: 'ours' }, true],
     ['protocols in other capitals', { ...rule, protocol: 'tcp' }, rule, true],
     ['what was not set and what is empty', rule, { ...rule, group: '' }, true],
+    [
+      'no ports and port 0',
+      { direction: 'in', protocol: 'ICMP', cidr: '192.0.2.1', fromPort: 0, toPort: 0 },
+      { direction: 'in', protocol: 'ICMP', cidr: '192.0.2.1' },
+      true,
+    ],
     ['an address and a network', rule, { ...rule, cidr: '192.0.2.1/24' }, false],
     [
       'an IPv6 network that looks like a host',

@@ -104,27 +104,39 @@ describe('rate limiter', () => {
       limiter = new Limiter({ clock, qps: 1_000, burst: 1_000 });
     });
 
-    it('lets 100 requests be under way, and as many more as end, mutations first', async () => {
+    it('lets 100 reads be under way, and as many more as end', async () => {
       ask('read', 300);
       await clock.advance(10_000);
       expect(granted).to.have.length(100);
       expect(clock.sleeping).to.equal(0);
-      ask('mutation', 1);
-      await clock.advance(0);
       limiter.ended();
       limiter.ended();
       await clock.advance(0);
-      expect(granted.slice(100)).to.deep.equal(['mutation 0', 'read 100']);
+      expect(granted.slice(100)).to.deep.equal(['read 100', 'read 101']);
       for (let index = 0; index < 100; index++) limiter.ended();
       await clock.advance(0);
       expect(granted).to.have.length(202);
+    });
+
+    it('lets 20 mutations more be sent while reads hang', async () => {
+      ask('read', 101);
+      ask('mutation', 21);
+      await clock.advance(10_000);
+      expect(granted.slice(100)).to.deep.equal(Array.from({ length: 20 }, (_, index) => `mutation ${index}`));
+      expect(clock.sleeping).to.equal(0);
+      limiter.ended();
+      await clock.advance(0);
+      expect(granted.slice(120)).to.deep.equal(['mutation 20']);
+      for (let index = 0; index < 21; index++) limiter.ended();
+      await clock.advance(0);
+      expect(granted.slice(121)).to.deep.equal(['read 100']);
     });
 
     it('lets an asker go that aborts meanwhile', async () => {
       ask('read', 100);
       await clock.advance(0);
       const abort = new AbortController();
-      const asking = errorOf(limiter.take('mutation', abort.signal));
+      const asking = errorOf(limiter.take('read', abort.signal));
       abort.abort(new Error('deadline'));
       expect(String(await asking)).to.equal('Error: deadline');
       limiter.ended();

@@ -14,6 +14,11 @@ describe('request parameters', () => {
     });
   });
 
+  it('do not count an entry that would not be sent', () => {
+    expect(() => numbered('InstanceId', ['a', ''])).to.throw(TypeError, 'InstanceId.2 is empty');
+    expect(() => numbered('Instances.member', [{ InstanceId: '' }])).to.throw(TypeError, 'Instances.member.1 is empty');
+  });
+
   it('are not sent when they are not set', () => {
     const parameters = { Action: 'X', Empty: '', Missing: undefined, Zero: 0, Off: false, ...numbered('L', []) };
     expect(sentParameters(parameters)).to.deep.equal({ Action: 'X', Zero: '0', Off: 'false' });

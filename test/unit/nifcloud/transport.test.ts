@@ -216,6 +216,21 @@ describe('Transport', () => {
     });
   });
 
+  it('goes on after any number of calls for which no keys were to be had', async () => {
+    let hasKeys = false;
+    const credentials: CredentialSource = () => {
+      if (!hasKeys) throw new Error('no keys');
+      return keys('KEY');
+    };
+    transport = newTransport({ clock: hastyClock(delaysMs), credentials });
+    const failed = await Promise.allSettled(Array.from({ length: 150 }, () => mutate()));
+    expect(failed.map((one) => one.status === 'rejected' && String(one.reason))).to.deep.equal(
+      Array.from({ length: 150 }, () => 'Error: no keys'),
+    );
+    hasKeys = true;
+    expect(await read()).to.equal('read');
+  });
+
   it('repeats a read, and never a mutation, that was not answered within the time limit', async () => {
     transport = newTransport({ clock: hastyClock([]), timeoutMs: 50 });
     answers = [() => {}];

@@ -237,6 +237,7 @@ describe('refusals', () => {
     '<html><body><h1>502</h1><code>Bad.Gateway</code></body></html>',
     '<DescribeInstancesResponse><stateReason><Code>Server.Stopped</Code></stateReason></DescribeInstancesResponse>',
     '<Response><Errors><Error><Code></Code></Error></Errors></Response>',
+    '<DescribeXResponse><memo><![CDATA[<Error><Code>Client.InvalidParameterNotFound.X</Code>]]></memo><cut',
   ]) {
     it(`are not seen in ${body === '' ? 'an empty body' : body.slice(0, 40)}`, () => {
       expect(readRefusal(body)).to.equal(undefined);
@@ -244,10 +245,11 @@ describe('refusals', () => {
   }
 
   for (const [what, body] of [
-    ['opens errors without end', '<Error>'.repeat(500_000)],
-    ['opens codes without end', '<Error><Code>'.repeat(250_000)],
-    ['is cut in a long run of blanks', `<Error><Code>A.B</Code><RequestID>${' '.repeat(2_000_000)}`],
-    ['is cut in a long code', `<Error><Code>${'A'.repeat(2_000_000)}`],
+    ['opens errors without end', `<Response>${'<Error>'.repeat(500_000)}`],
+    ['opens codes without end', `<Response>${'<Error><Code>'.repeat(250_000)}`],
+    ['is cut in a long run of blanks', `<Response><Error><Code>A.B</Code><RequestID>${' '.repeat(2_000_000)}`],
+    ['is cut in a long code', `<Response><Error><Code>${'A'.repeat(2_000_000)}`],
+    ['begins with blanks and declarations', `${' '.repeat(1_000_000)}${'<?xml '.repeat(200_000)}`],
   ] as const) {
     // Nothing else runs meanwhile: no other call, no time-out, no health page.
     it(`are looked for in no more time than it takes to read a body that ${what}`, () => {

@@ -134,6 +134,13 @@ describe('the program nifcloud-simulator', () => {
     expect((await ended)[0]).to.equal(0);
   });
 
+  it('serves an IPv6 address, and says it as it is written in a URL', async () => {
+    const { output, complaint } = await run(['--listen=[::1]:0', '--latency=0s']);
+    const { listening } = JSON.parse(output || complaint()) as Ready;
+    expect(listening).to.match(/^http:\/\/\[::1\]:\d+\/api\/$/);
+    expect((await fetch(listening)).status).to.equal(401);
+  });
+
   it('has the same flags in its help and in its README', async () => {
     const { output } = await run(['--help']);
     const readme = await readFile(new URL('../../../../simulator/README.md', import.meta.url), 'utf8');

@@ -337,6 +337,14 @@ describe('firewall groups', () => {
     expect(await code()).to.equal(undefined);
   });
 
+  it('are named by no new rule while they are being deleted', async () => {
+    const rule = { ...ICMP, 'IpPermissions.1.IpRanges.1.CidrIp': '', 'IpPermissions.1.Groups.1.GroupName': 'webfar' };
+    await client.done('DeleteSecurityGroup', { GroupName: 'webfar' });
+    expect((await client.call('AuthorizeSecurityGroupIngress', { GroupName: 'web', ...rule })).code).to.equal(
+      'Server.ResourceIncorrectState.SecurityGroup.Processing',
+    );
+  });
+
   it('are renamed with their servers and the rules that name them, also rules on their way', async () => {
     const rule = { 'IpPermissions.1.IpProtocol': 'ANY', 'IpPermissions.1.Groups.1.GroupName': 'web' };
     await applied('AuthorizeSecurityGroupIngress', { GroupName: 'web', ...rule });

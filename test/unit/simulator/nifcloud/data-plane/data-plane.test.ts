@@ -327,4 +327,13 @@ describe('the data plane of L4 load balancers', () => {
     await until(() => visitor.closed);
     expect(await new Visitor(was).servedBy()).to.equal('nobody');
   });
+
+  it('stays closed, whatever happens to the world afterwards', async () => {
+    await serve(['a']);
+    const was = address();
+    await simulator.stop();
+    await simulator.incidents.crash('a');
+    expect(simulator.state().loadBalancers[0]?.ports[0]?.listensAt).to.equal(null);
+    expect(await new Visitor(was).servedBy()).to.equal('nobody');
+  });
 });

@@ -1,0 +1,526 @@
+import { each, type Parameters, type Row, type Step } from './row.ts';
+import { diskTypes } from './sheet.ts';
+
+const NEW = { Size: 100, DiskType: '6', AccountingType: '2', Description: 'pvc-new', InstanceId: 'node01' } as const;
+const WANTED = {
+  id: 'new1',
+  sizeGB: 100,
+  diskType: '6',
+  accountingType: '2',
+  description: 'pvc-new',
+  serverName: 'node01',
+};
+
+const MADE = { id: 'new1', sizeGB: 100, zone: 'east-11', status: 'creating', description: 'pvc-new' } as const;
+
+/** Three full-width characters, and 37 more. */
+const FORTY = `テスト${'x'.repeat(37)}`;
+
+function describe(id: string): Pick<Row, 'action' | 'parameters'> {
+  return { action: 'DescribeVolumes', parameters: { 'VolumeId.1': id } };
+}
+
+const DETACH: Step = ['DetachVolume', { VolumeId: 'disk1', InstanceId: 'node01', Agreement: true }];
+const DISK = 'volumeSet.item.0';
+
+/** docs/reference/nifcloud-api.md §3. */
+export const VOLUMES: readonly Row[] = [
+  {
+    rule: 'a disk is born on a server, in its zone: creating, then in-use and attached (§3.2, §3.4)',
+    action: 'CreateVolume',
+    parameters: { VolumeId: 'new1', ...NEW },
+    answer: {
+      volumeId: 'new1',
+      volumeUniqueId: /^vol-[0-9a-z]{8}$/,
+      size: '100',
+      status: 'creating',
+      availabilityZone: 'east-11',
+      diskType: 'Standard Flash Storage A',
+      accountingType: '2',
+      description: 'pvc-new',
+      snapshotId: '',
+      createTime: '2025-01-02T12:04:05.000+09:00',
+    },
+    typed: ({ volumes }, signal) => volumes.create(WANTED, signal),
+    returns: { id: 'new1', uniqueId: /^vol-[0-9a-z]{8}$/, zone: 'east-11', sizeGB: 100 },
+    now: { 'volumes.new1': MADE },
+    later: {
+      'volumes.new1': {
+        ...MADE,
+        status: 'in-use',
+        // The lowest SCSI id that is free (§10).
+        attachment: { serverName: 'node01', slot: 2, status: 'attached' },
+        diskType: 'Standard Flash Storage A',
+        accountingType: '2',
+        nextMonthAccountingType: '2',
+      },
+    },
+  },
+  {
+    rule: 'the server may be stopped (§3.2)',
+    action: 'CreateVolume',
+    parameters: { VolumeId: 'new1', ...NEW, InstanceId: 'node02' },
+    typed: ({ volumes }, signal) => volumes.create({ ...WANTED, serverName: 'node02' }, signal),
+    returns: { id: 'new1', uniqueId: /./, zone: 'east-11', sizeGB: 100 },
+    now: { 'volumes.new1': MADE },
+  },
+  {
+    rule: '… and be named by its unique id (§3.2)',
+    action: 'CreateVolume',
+    parameters: { VolumeId: 'new1', Size: 100, InstanceUniqueId: 'i-0abc0003' },
+    answer: { availabilityZone: 'east-12' },
+    now: { 'volumes.new1': { zone: 'east-12' } },
+  },
+  {
+    rule: 'without a VolumeId one of 8 letters and digits is issued (§3.1)',
+    action: 'CreateVolume',
+    parameters: { ...NEW },
+    answer: { volumeId: /^[0-9A-Za-z]{8}$/ },
+    now: { 'volumes.*': { description: 'pvc-new' } },
+  },
+  ...each([1, 4, 40], (size) => ({
+    rule: `Size ${size} means ${size} times 100 GB (§3.2)`,
+    action: 'CreateVolume',
+    parameters: { VolumeId: 'new1', ...NEW, Size: size },
+    answer: { size: String(100 * size) },
+    typed: ({ volumes }, signal) => volumes.create({ ...WANTED, sizeGB: size }, signal),
+    now: { 'volumes.new1': { sizeGB: 100 * size } },
+    unsent: true as const, // it would be taken for another size
+  })),
+  ...each([200, 4000], (size) => ({
+    rule: `Size ${size} means ${size} GB (§3.2)`,
+    action: 'CreateVolume',
+    parameters: { VolumeId: 'new1', ...NEW, Size: size },
+    answer: { size: String(size) },
+    typed: ({ volumes }, signal) => volumes.create({ ...WANTED, sizeGB: size }, signal),
+    returns: { sizeGB: size },
+    now: { 'volumes.new1': { sizeGB: size } },
+  })),
+  ...each([0, 41, 99, 150], (size) => ({
+    rule: `Size ${size} is neither a number of steps nor a multiple of 100 GB (§3.2)`,
+    action: 'CreateVolume',
+    parameters: { VolumeId: 'new1', ...NEW, Size: size },
+    typed: ({ volumes }, signal) => volumes.create({ ...WANTED, sizeGB: size }, signal),
+    unsent: true as const,
+    refused: 'Client.InvalidParameterIllegalInput.Size',
+  })),
+  {
+    rule: 'a disk has at most 4000 GB (§3.2, §11 no. 2)',
+    action: 'CreateVolume',
+    parameters: { VolumeId: 'new1', ...NEW, Size: 4100 },
+    typed: ({ volumes }, signal) => volumes.create({ ...WANTED, sizeGB: 4100 }, signal),
+    refused: 'Client.InvalidParameterIllegalInput.Size',
+  },
+  ...each(diskTypes(), ([code, text]) => ({
+    rule: `DiskType ${code} is answered as ${text} (§3.2)`,
+    action: 'CreateVolume',
+    parameters: { VolumeId: 'new1', ...NEW, DiskType: code },
+    answer: { diskType: text },
+    now: { 'volumes.new1': { diskType: text } },
+  })),
+  ...each<[string, Parameters]>(
+    [
+      ['no server', { Size: 100 }],
+      ['two servers', { Size: 100, InstanceId: 'node01', InstanceUniqueId: 'i-0abc0001' }],
+    ],
+    ([what, parameters]) => ({
+      rule: `a disk of ${what} is not made: exactly one of InstanceId and InstanceUniqueId (§3.2)`,
+      action: 'CreateVolume',
+      parameters,
+      refused:
+        what === 'no server'
+          ? 'Client.InvalidParameterRequired.InstanceId'
+          : 'Client.InvalidParameterIllegalInput.InstanceUniqueId',
+    }),
+  ),
+  {
+    rule: 'on a server that does not exist (§1.6)',
+    action: 'CreateVolume',
+    parameters: { VolumeId: 'new1', ...NEW, InstanceId: 'nobody' },
+    typed: ({ volumes }, signal) => volumes.create({ ...WANTED, serverName: 'nobody' }, signal),
+    refused: 'Client.InvalidParameterNotFound.Instance',
+  },
+  {
+    rule: 'on a server that is neither running nor stopped (§3.2)',
+    action: 'CreateVolume',
+    parameters: { VolumeId: 'new1', ...NEW, InstanceId: 'busy01' },
+    typed: ({ volumes }, signal) => volumes.create({ ...WANTED, serverName: 'busy01' }, signal),
+    refused: 'Server.ResourceIncorrectState.Instance.Processing',
+  },
+  {
+    rule: 'a VolumeId is unique (§3.1, §11 no. 6)',
+    action: 'CreateVolume',
+    parameters: { VolumeId: 'disk3', ...NEW },
+    typed: ({ volumes }, signal) => volumes.create({ ...WANTED, id: 'disk3' }, signal),
+    refused: 'Client.InvalidParameterDuplicate.Volume',
+  },
+  {
+    rule: 'a VolumeId has up to 32 letters and digits: a UUID without its hyphens (§3.1)',
+    action: 'CreateVolume',
+    parameters: { VolumeId: '0123456789abcdefABCDEF0123456789', ...NEW },
+    now: { 'volumes.0123456789abcdefABCDEF0123456789': {} },
+  },
+  ...each(['pvc-1', 'a'.repeat(33), 'ディスク'], (id) => ({
+    rule: `… and is not ${id} (§3.1)`,
+    action: 'CreateVolume',
+    parameters: { VolumeId: id, ...NEW },
+    typed: ({ volumes }, signal) => volumes.create({ ...WANTED, id }, signal),
+    unsent: true as const,
+    refused: 'Client.InvalidParameterIllegalInput.VolumeId',
+  })),
+  {
+    rule: 'a description has up to 40 characters of any width (§3.1)',
+    action: 'CreateVolume',
+    parameters: { VolumeId: 'new1', ...NEW, Description: FORTY },
+    typed: ({ volumes }, signal) => volumes.create({ ...WANTED, description: FORTY }, signal),
+    returns: { id: 'new1' },
+    now: { 'volumes.new1': { description: FORTY } },
+  },
+  {
+    rule: '… and not 41 (§3.1)',
+    action: 'CreateVolume',
+    parameters: { VolumeId: 'new1', ...NEW, Description: `${FORTY}x` },
+    typed: ({ volumes }, signal) => volumes.create({ ...WANTED, description: `${FORTY}x` }, signal),
+    unsent: true,
+    refused: 'Client.InvalidParameterIllegalInput.Description',
+  },
+  {
+    rule: '14 disks are on a server, at ids 1–6 and 8–15 (§2.4, §3.5)',
+    fleet: { disks: Array.from({ length: 13 }, (_, at) => ({ id: `d${at}`, attachedTo: 'node01' })) },
+    action: 'CreateVolume',
+    parameters: { VolumeId: 'new1', ...NEW },
+    now: { 'volumes.new1': { attachment: { slot: 15 } } },
+  },
+  {
+    rule: '… and no 15th (§3.5, §11 no. 6)',
+    fleet: { disks: Array.from({ length: 14 }, (_, at) => ({ id: `d${at}`, attachedTo: 'node01' })) },
+    action: 'CreateVolume',
+    parameters: { VolumeId: 'new1', ...NEW },
+    typed: ({ volumes }, signal) => volumes.create(WANTED, signal),
+    refused: 'Client.Inoperable.Instance.VolumeLimitExceeded',
+  },
+
+  {
+    rule: 'all disks, with sizes in GB and attachments (§3.3)',
+    action: 'DescribeVolumes',
+    parameters: {},
+    answer: {
+      [`${DISK}.volumeId`]: 'disk1',
+      [`${DISK}.volumeUniqueId`]: 'vol-0abc0001',
+      [`${DISK}.size`]: '100',
+      [`${DISK}.diskType`]: 'Standard Flash Storage A',
+      [`${DISK}.snapshotId`]: '',
+      [`${DISK}.availabilityZone`]: 'east-11',
+      [`${DISK}.accountingType`]: '2',
+      [`${DISK}.nextMonthAccountingType`]: '2',
+      [`${DISK}.status`]: 'in-use',
+      [`${DISK}.description`]: 'pvc-1',
+      [`${DISK}.attachmentSet.item.0.volumeId`]: 'disk1',
+      [`${DISK}.attachmentSet.item.0.instanceId`]: 'node01',
+      [`${DISK}.attachmentSet.item.0.instanceUniqueId`]: 'i-0abc0001',
+      [`${DISK}.attachmentSet.item.0.status`]: 'attached',
+      [`${DISK}.attachmentSet.item.0.device`]: /^SCSI ?\(0:1\)$/,
+      'volumeSet.item.1.status': 'available',
+      'volumeSet.item.1.attachmentSet': '',
+      'volumeSet.item.1.size': '200',
+      'volumeSet.item.1.diskType': 'High-Speed Storage A',
+      'volumeSet.item.1.accountingType': '1',
+      'volumeSet.item.4': undefined,
+    },
+    typed: ({ volumes }, signal) => volumes.list(signal),
+    returns: [
+      {
+        id: 'disk1',
+        uniqueId: 'vol-0abc0001',
+        sizeGB: 100,
+        diskType: 'Standard Flash Storage A',
+        zone: 'east-11',
+        accountingType: '2',
+        nextMonthAccountingType: '2',
+        status: 'in-use',
+        description: 'pvc-1',
+        attachments: [
+          { serverName: 'node01', serverUniqueId: 'i-0abc0001', status: 'attached', device: /^SCSI ?\(0:1\)$/ },
+        ],
+      },
+      { id: 'disk2', sizeGB: 200, status: 'available', attachments: [], description: '' },
+      { id: 'disk3', zone: 'east-12' },
+      { id: 'disk4', attachments: [{ serverName: 'node02' }] },
+    ],
+  },
+  {
+    rule: 'named disks (§3.3)',
+    action: 'DescribeVolumes',
+    parameters: { 'VolumeId.1': 'disk2', 'VolumeId.2': 'disk4' },
+    answer: { [`${DISK}.volumeId`]: 'disk2', 'volumeSet.item.1.volumeId': 'disk4', 'volumeSet.item.2': undefined },
+  },
+  {
+    rule: 'one unknown name fails the call as a whole (§3.3)',
+    action: 'DescribeVolumes',
+    parameters: { 'VolumeId.1': 'disk2', 'VolumeId.2': 'nothing' },
+    refused: 'Client.InvalidParameterNotFound.Volume',
+  },
+  {
+    rule: 'no parameter takes a unique id (§3.1)',
+    ...describe('vol-0abc0002'),
+    refused: 'Client.InvalidParameterNotFound.Volume',
+  },
+
+  {
+    rule: 'a free disk is attached by names: in-use/attaching, then attached (§3.4, §3.5)',
+    action: 'AttachVolume',
+    parameters: { VolumeId: 'disk2', InstanceId: 'node01' },
+    answer: {
+      volumeId: 'disk2',
+      volumeUniqueId: 'vol-0abc0002',
+      instanceId: 'node01',
+      instanceUniqueId: 'i-0abc0001',
+      device: /^SCSI ?\(0:2\)$/,
+      status: 'attaching',
+    },
+    typed: ({ volumes }, signal) => volumes.attach({ volumeId: 'disk2', serverName: 'node01' }, signal),
+    returns: { serverUniqueId: 'i-0abc0001', volumeUniqueId: 'vol-0abc0002', device: /^SCSI ?\(0:2\)$/ },
+    now: {
+      'volumes.disk2': { status: 'in-use', attachment: { serverName: 'node01', slot: 2, status: 'attaching' } },
+    },
+    later: { 'volumes.disk2': { status: 'in-use', attachment: { status: 'attached' } } },
+  },
+  {
+    rule: '… as can be seen meanwhile (§3.4)',
+    underway: [['AttachVolume', { VolumeId: 'disk2', InstanceId: 'node01' }]],
+    ...describe('disk2'),
+    answer: { [`${DISK}.status`]: 'in-use', [`${DISK}.attachmentSet.item.0.status`]: 'attaching' },
+  },
+  ...each(['node01', 'node03'], (serverName) => ({
+    rule: `an attached disk is not attached, be it to the same server or another: ${serverName} (§3.5)`,
+    action: 'AttachVolume',
+    parameters: { VolumeId: 'disk1', InstanceId: serverName },
+    typed: ({ volumes }, signal) => volumes.attach({ volumeId: 'disk1', serverName }, signal),
+    refused: 'Server.Inoperable.Volume.AlreadyAttached',
+  })),
+  ...each(
+    [
+      ['nothing', 'node01', 'Client.InvalidParameterNotFound.Volume', 'a disk that does not exist (§1.6)'],
+      ['disk2', 'nobody', 'Client.InvalidParameterNotFound.Instance', 'a server that does not exist (§1.6)'],
+      ['disk2', 'i-0abc0001', 'Client.InvalidParameterNotFound.Instance', 'names only, no unique ids (§3.5)'],
+      ['disk2', 'busy01', 'Server.ResourceIncorrectState.Instance.Processing', 'a busy server (§10)'],
+      ['disk2', 'node03', 'Client.Inoperable.Volume.DifferentZone', 'a server of another zone (§3.5, §11 no. 6)'],
+    ],
+    ([volumeId = '', serverName = '', refused = '', what]) => ({
+      rule: `attaching: ${what}`,
+      action: 'AttachVolume',
+      parameters: { VolumeId: volumeId, InstanceId: serverName },
+      typed: ({ volumes }, signal) => volumes.attach({ volumeId, serverName }, signal),
+      refused,
+    }),
+  ),
+  {
+    rule: 'Device must not be sent (§3.5)',
+    action: 'AttachVolume',
+    parameters: { VolumeId: 'disk2', InstanceId: 'node01', Device: 'SCSI(0:5)' },
+    refused: 'Client.InvalidParameterIllegalInput.Device',
+  },
+  {
+    rule: 'a disk in transition takes no other change (§10)',
+    underway: [DETACH],
+    action: 'AttachVolume',
+    parameters: { VolumeId: 'disk1', InstanceId: 'node01' },
+    typed: ({ volumes }, signal) => volumes.attach({ volumeId: 'disk1', serverName: 'node01' }, signal),
+    refused: 'Server.ResourceIncorrectState.Volume.Processing',
+  },
+
+  {
+    rule: 'detaching: in-use/detaching, then available without an attachment (§3.4, §3.5)',
+    action: 'DetachVolume',
+    parameters: { VolumeId: 'disk1', InstanceId: 'node01', Agreement: true },
+    answer: {
+      volumeId: 'disk1',
+      volumeUniqueId: 'vol-0abc0001',
+      instanceId: 'node01',
+      instanceUniqueId: 'i-0abc0001',
+      status: 'detaching',
+    },
+    typed: ({ volumes }, signal) => volumes.detach({ volumeId: 'disk1', serverName: 'node01' }, signal),
+    now: { 'volumes.disk1': { status: 'in-use', attachment: { serverName: 'node01', status: 'detaching' } } },
+    later: { 'volumes.disk1': { status: 'available', attachment: null } },
+  },
+  {
+    rule: 'without a server all attachments go (§3.5)',
+    action: 'DetachVolume',
+    parameters: { VolumeId: 'disk1', Agreement: true },
+    typed: ({ volumes }, signal) => volumes.detach({ volumeId: 'disk1', serverName: '' }, signal),
+    unsent: true, // too much by mistake
+    now: { 'volumes.disk1': {} },
+    later: { 'volumes.disk1': { status: 'available', attachment: null } },
+  },
+  {
+    rule: 'a stopped server needs no agreement (§3.5)',
+    action: 'DetachVolume',
+    parameters: { VolumeId: 'disk4', InstanceId: 'node02' },
+    now: { 'volumes.disk4': {} },
+    later: { 'volumes.disk4': { status: 'available', attachment: null } },
+  },
+  {
+    rule: 'a running one does (§3.5)',
+    action: 'DetachVolume',
+    parameters: { VolumeId: 'disk1', InstanceId: 'node01' },
+    refused: 'Client.Inoperable.Volume.AgreementRequired',
+  },
+  ...each(
+    [
+      ['disk1', 'node03', 'Client.Inoperable.Volume.DetachedFromInstance', 'from a server that it is not on (§3.5)'],
+      ['disk2', 'node01', 'Client.Inoperable.Volume.DetachedFromInstance', 'a free disk (§3.5)'],
+      ['nothing', 'node01', 'Client.InvalidParameterNotFound.Volume', 'a disk that does not exist (§1.6)'],
+      ['disk1', 'nobody', 'Client.InvalidParameterNotFound.Instance', 'from a server that does not exist (§1.6)'],
+    ],
+    ([volumeId = '', serverName = '', refused = '', what]) => ({
+      rule: `detaching ${what}`,
+      action: 'DetachVolume',
+      parameters: { VolumeId: volumeId, InstanceId: serverName, Agreement: true },
+      typed: ({ volumes }, signal) => volumes.detach({ volumeId, serverName }, signal),
+      refused,
+    }),
+  ),
+  ...each<[string, Parameters]>(
+    [
+      ['Device', { Device: 'SCSI(0:1)' }],
+      ['Force', { Force: true }],
+    ],
+    ([name, parameters]) => ({
+      rule: `${name} must not be sent (§3.5)`,
+      action: 'DetachVolume',
+      parameters: { VolumeId: 'disk1', InstanceId: 'node01', Agreement: true, ...parameters },
+      refused: `Client.InvalidParameterIllegalInput.${name}`,
+    }),
+  ),
+
+  {
+    rule: 'a free disk is deleted, after a while (§3.5)',
+    action: 'DeleteVolume',
+    parameters: { VolumeId: 'disk2' },
+    answer: { return: 'true' },
+    typed: ({ volumes }, signal) => volumes.delete('disk2', signal),
+    now: { 'volumes.disk2': {} },
+    later: { 'volumes.disk2': null },
+  },
+  {
+    rule: '… and is then not found (§3.4)',
+    given: [['DeleteVolume', { VolumeId: 'disk2' }]],
+    ...describe('disk2'),
+    refused: 'Client.InvalidParameterNotFound.Volume',
+  },
+  {
+    rule: 'an attached disk is not deleted (§3.5, §11 no. 6)',
+    action: 'DeleteVolume',
+    parameters: { VolumeId: 'disk1' },
+    typed: ({ volumes }, signal) => volumes.delete('disk1', signal),
+    refused: 'Client.Inoperable.Volume.AttachedToInstance',
+  },
+  {
+    rule: 'deleting a disk that does not exist (§1.6)',
+    action: 'DeleteVolume',
+    parameters: { VolumeId: 'nothing' },
+    typed: ({ volumes }, signal) => volumes.delete('nothing', signal),
+    refused: 'Client.InvalidParameterNotFound.Volume',
+  },
+
+  {
+    rule: 'a call adds 100 GB: in-use/attaching with the old size, then attached with the new one (§3.4, §3.6)',
+    action: 'ExtendVolumeSize',
+    parameters: { VolumeId: 'disk1', NiftyReboot: 'false' },
+    answer: { return: 'true' },
+    typed: ({ volumes }, signal) => volumes.extend('disk1', signal),
+    now: { 'volumes.disk1': { status: 'in-use', sizeGB: 100, attachment: { status: 'attaching' } } },
+    later: { 'volumes.disk1': { status: 'in-use', sizeGB: 200, attachment: { status: 'attached' } } },
+  },
+  {
+    rule: 'it is not idempotent (§3.6)',
+    given: [['ExtendVolumeSize', { VolumeId: 'disk1', NiftyReboot: 'false' }]],
+    action: 'ExtendVolumeSize',
+    parameters: { VolumeId: 'disk1', NiftyReboot: 'false' },
+    now: { 'volumes.disk1': {} },
+    later: { 'volumes.disk1': { sizeGB: 300 } },
+  },
+  {
+    rule: 'a disk that grows does not grow again meanwhile (§10)',
+    underway: [['ExtendVolumeSize', { VolumeId: 'disk1', NiftyReboot: 'false' }]],
+    action: 'ExtendVolumeSize',
+    parameters: { VolumeId: 'disk1', NiftyReboot: 'false' },
+    typed: ({ volumes }, signal) => volumes.extend('disk1', signal),
+    refused: 'Server.ResourceIncorrectState.Volume.Processing',
+  },
+  {
+    rule: 'only an attached disk grows (§3.6)',
+    action: 'ExtendVolumeSize',
+    parameters: { VolumeId: 'disk2', NiftyReboot: 'false' },
+    typed: ({ volumes }, signal) => volumes.extend('disk2', signal),
+    refused: 'Client.Inoperable.Volume.DetachedFromInstance',
+  },
+  {
+    rule: 'a disk that does not exist does not grow (§1.6)',
+    action: 'ExtendVolumeSize',
+    parameters: { VolumeId: 'nothing', NiftyReboot: 'false' },
+    typed: ({ volumes }, signal) => volumes.extend('nothing', signal),
+    refused: 'Client.InvalidParameterNotFound.Volume',
+  },
+  ...each(['true', 'force'], (reboot) => ({
+    rule: `NiftyReboot=${reboot} reboots the server (§3.6)`,
+    action: 'ExtendVolumeSize',
+    parameters: { VolumeId: 'disk1', NiftyReboot: reboot },
+    now: { 'volumes.disk1': { attachment: { status: 'attaching' } }, 'servers.node01': { state: 'pending' } },
+    later: { 'volumes.disk1': { sizeGB: 200 } },
+  })),
+
+  {
+    rule: 'a description changes (§3.7)',
+    action: 'ModifyVolumeAttribute',
+    parameters: { VolumeId: 'disk1', Attribute: 'description', Value: 'pvc-2' },
+    answer: { return: 'true' },
+    typed: ({ volumes }, signal) => volumes.setDescription('disk1', 'pvc-2', signal),
+    now: { 'volumes.disk1': { description: 'pvc-2' } },
+  },
+  {
+    rule: '… within its limits (§3.1)',
+    action: 'ModifyVolumeAttribute',
+    parameters: { VolumeId: 'disk1', Attribute: 'description', Value: `${FORTY}x` },
+    typed: ({ volumes }, signal) => volumes.setDescription('disk1', `${FORTY}x`, signal),
+    unsent: true,
+    refused: 'Client.InvalidParameterIllegalInput.Value',
+  },
+  {
+    rule: 'accountingType holds from next month, and shows as nextMonthAccountingType at once (§3.7)',
+    action: 'ModifyVolumeAttribute',
+    parameters: { VolumeId: 'disk1', Attribute: 'accountingType', Value: '1' },
+    typed: ({ volumes }, signal) => volumes.setAccountingType('disk1', '1', signal),
+    now: { 'volumes.disk1': { accountingType: '2', nextMonthAccountingType: '1' } },
+  },
+  {
+    rule: 'a disk gets another VolumeId, and keeps its unique id (§3.1, §3.7)',
+    action: 'ModifyVolumeAttribute',
+    parameters: { VolumeId: 'disk1', Attribute: 'volumeName', Value: 'disk9' },
+    typed: ({ volumes }, signal) => volumes.rename('disk1', 'disk9', signal),
+    now: { 'volumes.disk1': null, 'volumes.disk9': { uniqueId: 'vol-0abc0001' } },
+  },
+  {
+    rule: '… which is not another disk’s (§3.1)',
+    action: 'ModifyVolumeAttribute',
+    parameters: { VolumeId: 'disk1', Attribute: 'volumeName', Value: 'disk2' },
+    typed: ({ volumes }, signal) => volumes.rename('disk1', 'disk2', signal),
+    refused: 'Client.InvalidParameterDuplicate.Volume',
+  },
+  {
+    rule: '… and is of letters and digits (§3.1)',
+    action: 'ModifyVolumeAttribute',
+    parameters: { VolumeId: 'disk1', Attribute: 'volumeName', Value: 'disk-9' },
+    typed: ({ volumes }, signal) => volumes.rename('disk1', 'disk-9', signal),
+    unsent: true,
+    refused: 'Client.InvalidParameterIllegalInput.Value',
+  },
+  {
+    rule: 'a disk that does not exist has no attributes (§1.6)',
+    action: 'ModifyVolumeAttribute',
+    parameters: { VolumeId: 'nothing', Attribute: 'description', Value: 'x' },
+    typed: ({ volumes }, signal) => volumes.setDescription('nothing', 'x', signal),
+    refused: 'Client.InvalidParameterNotFound.Volume',
+  },
+];

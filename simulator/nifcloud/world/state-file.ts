@@ -126,13 +126,18 @@ function read(file: string): string | undefined {
 function parse(text: string): Saved | undefined {
   let data: unknown;
   try {
-    data = JSON.parse(text);
+    data = JSON.parse(text, text.includes('"heldBy":') ? withoutHold : undefined);
   } catch {
     return undefined;
   }
   const saved = data as Saved | null;
   const { program, version } = FORMAT;
   return saved?.program === program && saved.version === version ? saved : undefined;
+}
+
+/** Faults are not part of the state: what one has held ends in its time. */
+function withoutHold(key: string, value: unknown): unknown {
+  return key === 'heldBy' ? undefined : value;
 }
 
 function forgetHealth({ targets }: Listener): void {

@@ -177,6 +177,18 @@ describe('the state file', () => {
       expect([...(readState(file, NO_SWITCHES)?.loadBalancers.keys() ?? [])]).to.deep.equal(['front', 'second']);
     });
 
+    it('does not go on with what a fault has held: faults end with the simulator', async () => {
+      const startMs = Date.UTC(2025, 0, 1);
+      const { client, simulator } = await start(new FakeClock(startMs));
+      simulator.faults.add({ kind: 'slow-transition' });
+      await client.done('CreateVolume', { VolumeId: 'd9', Size: 100, InstanceId: 'a' });
+      const late = new FakeClock(startMs + 60_000);
+      const { simulator: later } = await start(late);
+      later.faults.add({ kind: 'slow-transition' }); // has the number of the earlier one
+      await late.advance(0);
+      expect(d9(later)?.status).to.equal('in-use');
+    });
+
     it('goes on with transitions, and ends at once those that would have ended meanwhile', async () => {
       const startMs = Date.UTC(2025, 0, 1);
       const { client } = await start(new FakeClock(startMs));

@@ -86,15 +86,14 @@ export const updateElasticLoadBalancer: Handler = (call) => {
   return undefined;
 };
 
-/**
- * NiftyDeleteElasticLoadBalancer: the listener goes at once; with the last one the load balancer goes at the end of the processing.
- * The published Terraform provider needs it so: it describes the listener by the load balancer's id, and waits for the code of a
- * missing listener; the code of an unknown id it would wait on for ever.
- */
+/** NiftyDeleteElasticLoadBalancer: the listener goes at the end of the processing, and with the last one the load balancer. */
 export const deleteElasticLoadBalancer: Handler = (call) => {
   const { loadBalancer, listener } = changeableListener(call);
-  loadBalancer.listeners.splice(loadBalancer.listeners.indexOf(listener), 1);
-  loadBalancer.transition = call.transition('elastic-change');
+  const { protocol, loadBalancerPort, instancePort } = listener;
+  loadBalancer.transition = {
+    ...call.transition('elastic-change'),
+    deletes: { protocol, loadBalancerPort, instancePort },
+  };
   return {};
 };
 

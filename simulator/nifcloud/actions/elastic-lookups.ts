@@ -1,19 +1,24 @@
 import type { Call } from '../api/call.ts';
 import { Refusal } from '../api/refusal.ts';
+import type { Code } from '../api/refusal.ts';
 import type { Parameters } from '../api/wire.ts';
 import { elasticState, PROTOCOLS } from '../world/listeners.ts';
 import type { ElasticLoadBalancer, Listener } from '../world/listeners.ts';
 import type { World } from '../world/world.ts';
 
 /**
- * Every call takes a name or an id; of both the id counts (docs/reference/nifcloud-api.md §5.1).
+ * Every call takes a name or an id; of both the id counts (docs/reference/nifcloud-api.md §5.1). A describe call has one code for
+ * an unknown name and an unknown id: the published Terraform provider waits for it when it has deleted a load balancer (§1.6).
+ * @param prefix of the two keys, of a describe call only
  * @param suffix of the two keys' names in a parallel list: `.1`
  * @throws Refusal
  */
 export function elasticNamed(world: World, parameters: Parameters, prefix = '', suffix = ''): ElasticLoadBalancer {
   const id = parameters.text(`${prefix}ElasticLoadBalancerId${suffix}`);
   const name = parameters.text(`${prefix}ElasticLoadBalancerName${suffix}`);
-  if (id !== undefined) return elasticWithId(world, id);
+  if (id !== undefined) {
+    return elasticWithId(world, id, prefix === '' ? undefined : 'Client.InvalidParameterNotFound.ElasticLoadBalancer');
+  }
   if (name === undefined) parameters.requiredText(`${prefix}ElasticLoadBalancerName${suffix}`);
   const loadBalancer = world.elasticLoadBalancers.get(name ?? '');
   if (loadBalancer !== undefined) return loadBalancer;
@@ -21,11 +26,15 @@ export function elasticNamed(world: World, parameters: Parameters, prefix = '', 
 }
 
 /** @throws Refusal */
-export function elasticWithId(world: World, id: string): ElasticLoadBalancer {
+export function elasticWithId(
+  world: World,
+  id: string,
+  unknown: Code = 'Client.InvalidParameterNotFound.ElasticLoadBalancerId',
+): ElasticLoadBalancer {
   for (const loadBalancer of world.elasticLoadBalancers.values()) {
     if (loadBalancer.uniqueId === id) return loadBalancer;
   }
-  throw new Refusal('Client.InvalidParameterNotFound.ElasticLoadBalancerId', `there is no elastic load balancer ${id}`);
+  throw new Refusal(unknown, `there is no elastic load balancer ${id}`);
 }
 
 /** @throws Refusal while it is created or changed: then nothing about it can be changed (nifcloud-api.md §5.2) */

@@ -14,7 +14,10 @@ export const CODES = {
   'Client.InvalidParameterNotFound.LoadBalancer': ['sample', 'no load balancer of this name'],
   'Client.InvalidParameterNotFound.LoadBalancerPort': ['sample', 'the load balancer has no such pair of ports'],
   'Client.InvalidParameterNotFound.ElasticLoadBalancer': ['sample', 'no elastic load balancer of this name'],
-  'Client.InvalidParameterNotFound.ElasticLoadBalancerId': ['code', 'no elastic load balancer with this id'],
+  'Client.InvalidParameterNotFound.ElasticLoadBalancerId': [
+    'code',
+    'no elastic load balancer with this id (any call but a describe)',
+  ],
   'Client.InvalidParameterNotFound.Protocol.or.ElasticLoadBalancerPort': [
     'sample',
     'the elastic load balancer has no such listener',

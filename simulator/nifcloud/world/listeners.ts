@@ -89,6 +89,9 @@ export interface L4LoadBalancer {
   readonly ports: Listener[];
 }
 
+/** What names a listener of an elastic load balancer. */
+type ElasticListenerKey = Pick<Listener, 'protocol' | 'loadBalancerPort' | 'instancePort'>;
+
 /** An elastic load balancer ("multi load balancer"). */
 export interface ElasticLoadBalancer {
   name: string;
@@ -109,8 +112,8 @@ export interface ElasticLoadBalancer {
   /** '' = none. */
   routeTableAssociationId: string;
   version: string;
-  /** At its end a load balancer without listeners goes. */
-  transition: Transition | undefined;
+  /** `deletes`: the listener that goes at the end, and with the last one the load balancer. */
+  transition: (Transition & { readonly deletes?: ElasticListenerKey }) | undefined;
 }
 
 export interface ElasticInterface {

@@ -157,8 +157,17 @@ export class Transitions {
   }
 
   #endElastic(loadBalancer: ElasticLoadBalancer): void {
+    const leaving = loadBalancer.transition?.deletes;
     loadBalancer.transition = undefined;
-    const { listeners, name } = loadBalancer;
-    if (listeners.length === 0) this.#options.world.elasticLoadBalancers.delete(name);
+    if (leaving === undefined) return;
+    const { listeners } = loadBalancer;
+    const at = listeners.findIndex(
+      (listener) =>
+        listener.protocol === leaving.protocol &&
+        listener.loadBalancerPort === leaving.loadBalancerPort &&
+        listener.instancePort === leaving.instancePort,
+    );
+    listeners.splice(at, 1);
+    if (listeners.length === 0) this.#options.world.elasticLoadBalancers.delete(loadBalancer.name);
   }
 }

@@ -1,8 +1,12 @@
+import { ccmFigures } from './ccm.ts';
 import { clientFigures } from './client.ts';
 import type { Figure } from './figure.ts';
+import { kubeFigures } from './kube.ts';
 import { simulatorFigures } from './simulator.ts';
 
-for (const figures of [clientFigures, simulatorFigures]) for (const figure of await figures()) print(figure);
+for (const figures of [clientFigures, kubeFigures, simulatorFigures, ccmFigures]) {
+  for (const figure of await figures()) print(figure);
+}
 
 /** One line for each figure, as soon as it is there. */
 function print({ what, unit, values }: Figure): void {

@@ -1,26 +1,28 @@
 #!/usr/bin/env node
 import packageJson from '../package.json' with { type: 'json' };
-import { selfSignedCertificate } from '../daemon/certificate.ts';
 import { systemClock } from '../daemon/clock.ts';
 import { usable } from '../daemon/environment.ts';
-import { serveHealth, type Check } from '../daemon/health.ts';
-import { createLogger } from '../daemon/logger.ts';
-import { cloudRequestMetrics, newRegistry } from '../daemon/metrics.ts';
+import type { Check } from '../daemon/health.ts';
+import { createLogger, type Logger } from '../daemon/logger.ts';
+import {
+  cloudRequestMetrics,
+  electionMetrics,
+  kubeRequestMetrics,
+  newRegistry,
+  queueMetrics,
+} from '../daemon/metrics.ts';
 import { cloudCheck, watchCloud } from '../daemon/reachability.ts';
 import { runDaemon } from '../daemon/shutdown.ts';
-import { loadConnection } from '../kube/config.ts';
-import { EventRecorder } from '../kube/events.ts';
-import { Informer } from '../kube/informer.ts';
-import { KubeClient } from '../kube/rest.ts';
-import type { Node, Service } from '../kube/types.ts';
+import { LeaderElection } from '../kube/leader-election.ts';
 import { credentialSource } from '../nifcloud/credentials.ts';
 import { Nifcloud } from '../nifcloud/nifcloud.ts';
-import { NodeController } from './node.ts';
+import { Clients, leaderIdentity } from './clients.ts';
+import { runControllers, type Workshop } from './controllers.ts';
+import { buildInfo, controllerMetrics } from './metrics.ts';
 import { PROGRAM, readOptions, type Options } from './options.ts';
-import { ServiceController } from './service.ts';
-
-/** How long events that are not delivered yet may hold up the end of the process, in ms. */
-const EVENT_GRACE_MS = 2_000;
+import { warnOfMissingPermissions } from './permissions.ts';
+import { Recorders } from './recorders.ts';
+import { servePages, type Serving } from './serving.ts';
 
 const USER_AGENT = `${PROGRAM}/${packageJson.version}`;
 
@@ -30,8 +32,9 @@ await runDaemon(PROGRAM, async (signal) => {
   else await run(options, signal);
 });
 
+/** The order is that of the framework (`docs/reference/ccm.md` A1): serve, elect, wait for the API server, work. */
 async function run(options: Options, signal: AbortSignal): Promise<void> {
-  const { flags, controllers, region, endpoint } = options;
+  const { flags } = options;
   const clock = systemClock;
   const logger = createLogger({
     format: flags['logging-format'],
@@ -39,14 +42,21 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
     secrets: () => [credentials().secretAccessKey],
   });
   const credentials = await usable('NIFCLOUD keys', () => credentialSource(options.keys, { clock, logger }));
+  let election: LeaderElection | undefined;
   const registry = newRegistry();
+  buildInfo(registry, packageJson.version);
+  const requestMetrics = kubeRequestMetrics(registry);
   const cloud = await usable(
     'NIFCLOUD_REGION or NIFCLOUD_ENDPOINT',
     () =>
       new Nifcloud({
-        region,
-        endpoint,
-        credentials,
+        region: options.region,
+        endpoint: options.endpoint,
+        // Asked before each request.
+        credentials: (refused) => {
+          election?.assertLease();
+          return credentials(refused);
+        },
         userAgent: USER_AGENT,
         qps: flags['cloud-api-qps'],
         burst: flags['cloud-api-burst'],
@@ -55,82 +65,91 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
         clock,
       }),
   );
-  const kube = await usable('Kubernetes API', async () => {
-    const { kubeconfig, master, 'kube-api-qps': qps, 'kube-api-burst': burst } = flags;
-    const connection = await loadConnection({ kubeconfig, master, env: process.env });
-    return new KubeClient(connection, { userAgent: USER_AGENT, logger, clock, qps, burst });
-  });
+  const common = { flags, environment: process.env, userAgent: USER_AGENT, logger, clock };
+  const clients = await Clients.connect({ ...common, metrics: requestMetrics, signal });
+  introduce(options, logger);
 
-  const nodes = new Informer<Node>({ client: kube, path: '/api/v1/nodes', logger, clock });
-  const services = new Informer<Service>({ client: kube, path: '/api/v1/services', logger, clock });
-  const delivery = new AbortController();
-  const recorder = (component: string): EventRecorder =>
-    new EventRecorder({ client: kube, component, logger, clock, signal: delivery.signal });
-  const nodeEvents = recorder('cloud-node-controller');
-  const serviceEvents = recorder('service-controller');
-
-  const shared = { kube, nodes, servers: cloud.servers, logger, clock, random: Math.random };
-  const nodeController =
-    controllers.has('node') &&
-    new NodeController({
-      ...shared,
-      region,
-      events: nodeEvents,
-      addressPeriodMs: flags['node-status-update-frequency'],
-    });
-  const serviceController =
-    controllers.has('service') &&
-    new ServiceController({
-      ...shared,
-      services,
-      loadBalancers: cloud.l4LoadBalancers,
-      events: serviceEvents,
-      resyncPeriodMs: flags['load-balancer-resync-period'],
-    });
-
-  const server =
-    flags['secure-port'] !== 0 &&
-    (await serveHealth({
-      host: flags['bind-address'],
-      port: flags['secure-port'],
-      tls: await selfSignedCertificate(['localhost', '127.0.0.1'], clock.now()),
-      healthChecks: [{ name: 'ping', failure: () => undefined }],
-      readyChecks: [cacheCheck('nodes', nodes), cacheCheck('services', services), cloudCheck(cloud)],
-      registry,
-      openPaths: flags['authorization-always-allow-paths'],
-    }));
-  logger.info('Started', {
-    version: packageJson.version,
-    region,
-    clusterName: flags['cluster-name'],
-    controllers: [...controllers],
-    securePort: server ? server.port : 0,
-  });
-  const work = async (): Promise<void> => {
-    await Promise.all([nodes.synced, services.synced]);
-    await Promise.all([
-      nodeController && nodeController.run(flags['concurrent-node-syncs'], signal),
-      serviceController && serviceController.run(flags['concurrent-service-syncs'], signal),
-    ]);
+  const healthChecks: Check[] = [];
+  const readyChecks: Check[] = [cloudCheck(cloud)];
+  const pages = await servePages({ ...common, registry, requestMetrics, healthChecks, readyChecks }, signal);
+  const recorders = new Recorders(logger, clock);
+  const workshop: Workshop = {
+    options,
+    cloud,
+    clients,
+    recorder: (component, client) => recorders.recorder(component, client),
+    metrics: controllerMetrics(registry),
+    queueMetrics: queueMetrics(registry),
+    healthChecks,
+    readyChecks,
+    logger,
+    clock,
   };
+  const work = (until: AbortSignal): Promise<void> => runControllers(workshop, until);
+  if (flags['leader-elect']) {
+    election = new LeaderElection({
+      client: clients.lease,
+      lease: { namespace: flags['leader-elect-resource-namespace'], name: flags['leader-elect-resource-name'] },
+      identity: leaderIdentity(),
+      leaseDurationMs: flags['leader-elect-lease-duration'],
+      renewDeadlineMs: flags['leader-elect-renew-deadline'],
+      retryPeriodMs: flags['leader-elect-retry-period'],
+      events: recorders.recorder('cloud-controller-manager', clients.lease),
+      metrics: electionMetrics(registry),
+      logger,
+      clock,
+      onStartedLeading: work,
+    });
+    healthChecks.push(election);
+  }
+
   try {
+    logger.info('Started', { securePort: pages.port });
+    await pages.askCluster();
     await Promise.all([
-      nodes.run(signal),
-      services.run(signal),
+      pages.follow(),
       watchCloud(cloud, (until) => cloud.servers.list(until), { logger, clock }, signal),
-      work(),
+      checkPermissions(workshop, pages, signal),
+      election ? election.run(signal) : work(signal),
     ]);
   } finally {
-    void clock.sleep(EVENT_GRACE_MS).then(() => delivery.abort());
-    await Promise.all([nodeEvents.flush(), serviceEvents.flush()]);
-    if (server) await server.close();
+    await recorders.flush();
+    await pages.close();
     logger.info('Stopped');
   }
 }
 
-function cacheCheck(name: string, informer: { readonly hasSynced: boolean }): Check {
-  return {
-    name: `cache-${name}`,
-    failure: () => (informer.hasSynced ? undefined : 'not read from the API server yet'),
-  };
+/** What an operator has to know of how it was started. */
+function introduce({ flags, region, controllers, routes, ignored }: Options, logger: Logger): void {
+  logger.info('Starting', {
+    version: packageJson.version,
+    region,
+    clusterName: flags['cluster-name'],
+    controllers: [...controllers],
+  });
+  logger.debug(1, 'Flags', flags);
+  if (ignored.length > 0) logger.warn('Flags without effect in this program', { flags: ignored });
+  if (typeof routes === 'string') logger.info('Routes are not configured', { reason: routes });
+  if (flags['dry-run']) logger.warn('Dry run: nothing is changed in the cloud');
+}
+
+async function checkPermissions(
+  { options, clients, logger }: Workshop,
+  { authentication, authorization }: Serving,
+  signal: AbortSignal,
+): Promise<void> {
+  const { flags, controllers } = options;
+  const lease = { namespace: flags['leader-elect-resource-namespace'], name: flags['leader-elect-resource-name'] };
+  await warnOfMissingPermissions(
+    {
+      shared: clients.shared,
+      authentication,
+      authorization,
+      controllers: new Map([...controllers].map((name) => [name, clients.accountOf(name)])),
+      lease: flags['leader-elect'] ? lease : undefined,
+      usesServiceAccounts: flags['use-service-account-credentials'],
+    },
+    logger,
+    signal,
+  );
 }

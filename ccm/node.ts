@@ -8,10 +8,13 @@ import { runWorkers, WorkQueue } from '../kube/queue.ts';
 import { defaultRateLimiter } from '../kube/rate-limit.ts';
 import { keyOf, type Key, type Reconciler, type Result } from '../kube/reconcile.ts';
 import type { KubeClient } from '../kube/rest.ts';
+import type { QueueMetrics } from '../kube/surroundings.ts';
 import type { Node } from '../kube/types.ts';
 import { isAuthFailure, NifcloudError } from '../nifcloud/errors.ts';
 import type { Server, Servers } from '../nifcloud/servers.ts';
 import { addressesToSet, initialized, isUninitialized, serverOf, staleLabels } from './cloud/nodes.ts';
+import type { NodeMetrics } from './metrics.ts';
+import { forEachAtOnce, inRounds } from './rounds.ts';
 
 /** What this controller needs of its surroundings. */
 export interface NodeControllerOptions {
@@ -24,8 +27,12 @@ export interface NodeControllerOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly metrics?: NodeMetrics;
+  readonly queueMetrics?: QueueMetrics;
   /** Between the end of one round over all addresses and the start of the next, in ms. */
   readonly addressPeriodMs: number;
+  /** How many nodes are looked at in a round at once. */
+  readonly addressWorkers: number;
 }
 
 /**
@@ -41,8 +48,13 @@ export class NodeController implements Reconciler {
 
   constructor(options: NodeControllerOptions) {
     this.#options = options;
-    const { clock } = options;
-    this.#queue = new WorkQueue({ name: 'Nodes', limiter: defaultRateLimiter(clock), clock });
+    const { clock, queueMetrics: metrics } = options;
+    this.#queue = new WorkQueue({
+      name: 'Nodes',
+      limiter: defaultRateLimiter(clock),
+      clock,
+      ...(metrics && { metrics }),
+    });
     options.nodes.onChange({
       added: (node) => this.#queue.add(keyOf(node)),
       updated: (_, node) => this.#queue.add(keyOf(node)),
@@ -51,10 +63,15 @@ export class NodeController implements Reconciler {
 
   /** Works until the signal is aborted. The cache has to be synced. */
   async run(workers: number, signal: AbortSignal): Promise<void> {
-    const { logger } = this.#options;
+    const { clock, logger } = this.#options;
+    const pace = { afterEndMs: this.#options.addressPeriodMs };
     await Promise.all([
       runWorkers(this.#queue, workers, this, { logger, signal }),
-      this.#refreshAddressesPeriodically(signal),
+      inRounds('Addresses of nodes are not looked at', pace, (until) => this.#refreshAddresses(until), {
+        clock,
+        logger,
+        signal,
+      }),
     ]);
   }
 
@@ -67,10 +84,14 @@ export class NodeController implements Reconciler {
   }
 
   async #initialize(node: Node, signal: AbortSignal): Promise<void> {
-    const { events } = this.#options;
+    const { events, metrics, clock } = this.#options;
+    const createdAtMs = Date.parse(node.metadata.creationTimestamp ?? '') || clock.now();
+    const ageSeconds = (): number => (clock.now() - createdAtMs) / 1_000;
     try {
       const servers = await this.#options.servers.list(signal);
       const written = await this.#removeTaint(node, servers, signal);
+      if (written === undefined) return;
+      metrics?.taintRemoved(ageSeconds());
       await this.#setAddresses(written, servers, signal);
     } catch (error) {
       signal.throwIfAborted();
@@ -78,16 +99,18 @@ export class NodeController implements Reconciler {
       throw error;
     }
     events.event(node, 'Normal', 'Synced', 'Node synced successfully');
+    metrics?.initialSyncDone(ageSeconds());
   }
 
-  async #removeTaint(node: Node, servers: readonly Server[], signal: AbortSignal): Promise<Node> {
+  /** @returns `undefined` when the taint was gone already */
+  async #removeTaint(node: Node, servers: readonly Server[], signal: AbortSignal): Promise<Node | undefined> {
     const { clock, kube, random } = this.#options;
     let base: Node | undefined = node;
-    const write = async (): Promise<Node> => {
+    const write = async (): Promise<Node | undefined> => {
       const current: Node = base ?? (await kube.get<Node>(pathOf(node), { signal }));
       base = undefined; // after a conflict the cache may still hold what was refused
       const wanted = initialized(current, this.#serverOf(current, servers), this.#options.region);
-      return wanted === current ? current : await kube.replace<Node>(pathOf(node), wanted, { signal });
+      return wanted === current ? undefined : await kube.replace<Node>(pathOf(node), wanted, { signal });
     };
     return await retryOnConflict(CONFLICT_POLICIES.nodeInitialisation, write, { clock, signal, random });
   }
@@ -122,27 +145,12 @@ export class NodeController implements Reconciler {
     if (patch !== undefined) await this.#options.kube.patch(pathOf(node), patch, 'strategic', { signal });
   }
 
-  async #refreshAddressesPeriodically(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        await this.#refreshAddresses(signal);
-        await this.#options.clock.sleep(this.#options.addressPeriodMs, signal);
-      } catch {
-        return; // aborted: everything else is logged where it happens
-      }
-    }
-  }
-
   async #refreshAddresses(signal: AbortSignal): Promise<void> {
-    const nodes = this.#options.nodes.list().filter((node) => !isUninitialized(node));
-    if (nodes.length === 0) return;
-    try {
-      const servers = await this.#options.servers.list(signal);
-      for (const node of nodes) await this.#setAddresses(node, servers, signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      this.#options.logger.error('Addresses of nodes are not looked at', error);
-    }
+    const { addressWorkers, nodes } = this.#options;
+    const initialised = nodes.list().filter((node) => !isUninitialized(node));
+    if (initialised.length === 0) return;
+    const servers = await this.#options.servers.list(signal);
+    await forEachAtOnce(initialised, addressWorkers, (node) => this.#setAddresses(node, servers, signal));
   }
 }
 

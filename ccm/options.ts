@@ -1,79 +1,64 @@
 import { readFileSync } from 'node:fs';
 import { CLOUD_ENVIRONMENT, cloudSettings, type CloudSettings, type Environment } from '../daemon/environment.ts';
-import { flag, helpText, parseFlags, UsageError, type FlagValues } from '../daemon/flags.ts';
-import { LOG_FORMATS } from '../daemon/logger.ts';
+import { helpText, parseFlags, UsageError, type FlagValues, type Manual } from '../daemon/flags.ts';
+import { clusterCidrs } from './cloud/cidr.ts';
+import { FLAG_GROUPS, FLAGS, NO_EFFECT } from './flags.ts';
+import type { RouteSettings } from './route.ts';
 
 /** The only value of `--cloud-provider`, and the start of every provider id. */
 const PROVIDER = 'nifcloud';
 
-/** Every name that `--controllers` takes, with the controller it stands for (`docs/reference/ccm.md` A2). */
-const CONTROLLER_NAMES: Readonly<Record<string, string>> = {
-  'cloud-node-controller': 'node',
-  'cloud-node': 'node',
-  'service-lb-controller': 'service',
-  service: 'service',
-};
-
-/** Controllers of the framework that this program does not have yet. */
-const UNBUILT: readonly string[] = [
-  'cloud-node-lifecycle-controller',
-  'cloud-node-lifecycle',
-  'node-route-controller',
-  'route',
-];
-
-/** The flags of cloud-provider v0.36 that have an effect here (`docs/reference/ccm.md` A7), and ours. */
-const FLAGS = {
-  'cloud-provider': flag.text({ default: '', value: 'NAME', help: `Must be ${PROVIDER}` }),
-  'cloud-config': flag.text({ default: '', value: 'FILE', help: 'Must be readable; what it says is ignored' }),
-  'cluster-name': flag.text({ default: 'kubernetes', value: 'NAME', help: 'Shown in the logs' }),
-  controllers: flag.list({
-    default: ['*'],
-    value: 'NAME',
-    help: "Controllers to run: '*' is all, 'name' enables, '-name' disables; cloud-node-controller, service-lb-controller",
-  }),
-  'concurrent-service-syncs': flag.integer({ default: 10, min: 1, help: 'Services worked on at once' }),
-  'concurrent-node-syncs': flag.integer({
-    default: 10,
-    min: 1,
-    help: 'Nodes worked on at once; those share their call of the cloud',
-  }),
-  'node-status-update-frequency': flag.durationMs({ default: 300_000, help: 'Pause between looks at addresses' }),
-  'load-balancer-resync-period': flag.durationMs({
-    default: 600_000,
-    help: 'How often each load balancer is compared with its Service although nothing changed; 0 = never',
-  }),
-  kubeconfig: flag.text({ default: '', value: 'FILE', help: 'Kubeconfig file; none: that of the pod' }),
-  master: flag.text({ default: '', value: 'URL', help: 'API server, overrides the one in the kubeconfig' }),
-  'kube-api-qps': flag.number({ default: 20, min: 0.1, help: 'Requests a second to the Kubernetes API' }),
-  'kube-api-burst': flag.integer({ default: 30, min: 1, help: 'Requests at once to the Kubernetes API' }),
-  'cloud-api-qps': flag.number({ default: 20, min: 0.1, help: 'Requests a second to the NIFCLOUD API' }),
-  'cloud-api-burst': flag.integer({ default: 40, min: 1, help: 'Requests at once to the NIFCLOUD API' }),
-  'secure-port': flag.integer({
-    default: 10258,
-    min: 0,
-    max: 65535,
-    help: 'HTTPS port of /healthz, /livez, /readyz and /metrics; 0 = none',
-  }),
-  'bind-address': flag.text({ default: '0.0.0.0', value: 'ADDRESS', help: 'Address to serve HTTPS on' }),
-  'authorization-always-allow-paths': flag.list({
-    default: ['/healthz', '/readyz', '/livez'],
-    value: 'PATH',
-    help: 'HTTPS paths served without authorization; all others are refused (delegated authorization is not built yet)',
-  }),
-  'leader-elect': flag.boolean({ default: true, help: 'Must be false: leader election is not built yet' }),
-  'logging-format': flag.choice({ of: LOG_FORMATS, default: 'text', help: 'Format of the log on stderr' }),
-  v: flag.integer({ default: 0, min: 0, help: 'Log level: 2 for operators, 4 for debugging' }),
-  version: flag.boolean({ help: 'Print the version and exit' }),
-  help: flag.boolean({ help: 'Print this text and exit' }),
-};
-
 export const PROGRAM = 'nifcloud-cloud-controller-manager';
 
-export interface Options extends CloudSettings {
-  readonly flags: FlagValues<typeof FLAGS>;
-  readonly controllers: ReadonlySet<'node' | 'service'>;
+/** The controllers of the framework, by the names that this program's files have. */
+export type ControllerName = 'node' | 'node-lifecycle' | 'service' | 'route';
+
+interface ControllerNames {
+  /** Of `--controllers` and of health checks. */
+  readonly canonical: string;
+  /** Of `--controllers` and of `running_managed_controllers`. */
+  readonly alias: string;
 }
+
+/** What the controllers are called (`docs/reference/ccm.md` A2). */
+export const CONTROLLERS: Readonly<Record<ControllerName, ControllerNames>> = {
+  node: { canonical: 'cloud-node-controller', alias: 'cloud-node' },
+  'node-lifecycle': { canonical: 'cloud-node-lifecycle-controller', alias: 'cloud-node-lifecycle' },
+  service: { canonical: 'service-lb-controller', alias: 'service' },
+  route: { canonical: 'node-route-controller', alias: 'route' },
+};
+
+const CONTROLLER_NAMES = Object.keys(CONTROLLERS) as readonly ControllerName[];
+
+/** Of the renew deadline and the retry period. Source: client-go, `JitterFactor`. */
+const RETRIES_IN_DEADLINE = 1.2;
+
+export type CcmFlags = FlagValues<typeof FLAGS>;
+
+export interface Options extends CloudSettings {
+  readonly flags: CcmFlags;
+  readonly controllers: ReadonlySet<ControllerName>;
+  /** Without the route controller: why there is none. */
+  readonly routes: RouteSettings | string;
+  /** What was said and has no effect, as `--name=value`. */
+  readonly ignored: readonly string[];
+}
+
+const ROUTE_TABLE = 'NIFCLOUD_ROUTE_TABLE_ID';
+
+const MANUAL: Manual = {
+  program: PROGRAM,
+  summary: 'Gives Nodes of a cluster on NIFCLOUD their metadata, and Services of type LoadBalancer a load balancer.',
+  environment: [
+    ...CLOUD_ENVIRONMENT,
+    [ROUTE_TABLE, 'route table that gets routes to the pods of each node; not set: routes are not configured'],
+  ],
+  notes: [
+    `Accepted without effect, as flags of the framework: ${Object.keys(NO_EFFECT)
+      .map((name) => `--${name}`)
+      .join(', ')}.`,
+  ],
+};
 
 /**
  * Reads command line and environment.
@@ -82,54 +67,121 @@ export interface Options extends CloudSettings {
  */
 export function readOptions(argv: readonly string[], environment: Environment, version: string): Options | string {
   const flags = parseFlags(FLAGS, argv);
-  if (flags.help) {
-    const summary =
-      'Gives Nodes of a cluster on NIFCLOUD their metadata, and Services of type LoadBalancer a load balancer.';
-    return helpText({ program: PROGRAM, summary, environment: CLOUD_ENVIRONMENT }, FLAGS);
-  }
+  if (flags.help) return helpText(MANUAL, FLAG_GROUPS);
   if (flags.version) return `${PROGRAM} ${version}\n`;
   if (flags['cloud-provider'] !== PROVIDER) {
     throw new UsageError(`--cloud-provider=${flags['cloud-provider']} is not allowed: it must be ${PROVIDER}`);
   }
-  if (flags['leader-elect']) {
-    throw new UsageError('leader election is not built yet: run one replica with --leader-elect=false');
+  if (flags['enable-leader-migration']) {
+    throw new UsageError('--enable-leader-migration=true is not allowed: there is no in-tree provider to migrate from');
   }
   assertReadable(flags['cloud-config']);
-  assertPeriod('node-status-update-frequency', flags['node-status-update-frequency']);
-  if (flags['load-balancer-resync-period'] > 0) {
-    assertPeriod('load-balancer-resync-period', flags['load-balancer-resync-period']);
-  }
+  assertPeriods(flags);
+  if (flags['leader-elect']) assertElection(flags);
+  assertServing(flags);
+  const controllers = enabledControllers(flags.controllers);
+  const routes = routeSettings(flags, environment, controllers.has('route'));
+  if (typeof routes === 'string') controllers.delete('route');
   return {
     flags,
-    controllers: enabledControllers(flags.controllers),
+    controllers,
+    routes,
+    ignored: ignored(flags),
     ...cloudSettings(environment),
   };
 }
 
 /** The first item that names a controller decides; without `*` what is not named is off. */
-function enabledControllers(items: readonly string[]): ReadonlySet<'node' | 'service'> {
-  const decided = new Map<string, boolean>();
+function enabledControllers(items: readonly string[]): Set<ControllerName> {
+  const decided = new Map<ControllerName, boolean>();
   for (const item of items.filter((one) => one !== '*')) {
     const name = item.replace(/^-/, '');
     const isOn = name === item;
-    const controller = Object.hasOwn(CONTROLLER_NAMES, name) ? CONTROLLER_NAMES[name] : undefined;
-    if (UNBUILT.includes(name)) {
-      if (isOn) throw new UsageError(`--controllers=${items.join(',')} is not allowed: ${name} is not built yet`);
-    } else if (controller === undefined) {
-      const known = Object.keys(CONTROLLER_NAMES).join(', ');
-      throw new UsageError(`--controllers=${items.join(',')} is not allowed: ${name} is none of *, ${known}`);
-    } else if (!decided.has(controller)) {
-      decided.set(controller, isOn);
+    const controller = CONTROLLER_NAMES.find((one) =>
+      [CONTROLLERS[one].canonical, CONTROLLERS[one].alias].includes(name),
+    );
+    if (controller === undefined) {
+      const known = Object.values(CONTROLLERS).map(({ canonical, alias }) => `${canonical}, ${alias}`);
+      throw new UsageError(
+        `--controllers=${items.join(',')} is not allowed: ${name} is none of *, ${known.join(', ')}`,
+      );
     }
+    if (!decided.has(controller)) decided.set(controller, isOn);
   }
-  const all = ['node', 'service'] as const;
-  return new Set(all.filter((controller) => decided.get(controller) ?? items.includes('*')));
+  return new Set(CONTROLLER_NAMES.filter((controller) => decided.get(controller) ?? items.includes('*')));
 }
 
+/**
+ * Routes need a table: the framework's default configures them wherever the cloud can.
+ * @returns a text that says why they are not configured
+ */
+function routeSettings(flags: CcmFlags, environment: Environment, isEnabled: boolean): RouteSettings | string {
+  if (!isEnabled) return 'not among --controllers';
+  if (!flags['configure-cloud-routes']) return '--configure-cloud-routes=false';
+  const tableId = environment[ROUTE_TABLE] ?? '';
+  if (tableId === '') return `${ROUTE_TABLE} is not set`;
+  const text = flags['cluster-cidr'];
+  const cidrs = clusterCidrs(text);
+  if (cidrs !== undefined) return { tableId, clusterCidrs: cidrs };
+  throw new UsageError(
+    `--cluster-cidr=${text} is not allowed: with ${ROUTE_TABLE} it takes the range of the pods, or one of each family, ` +
+      'such as 10.244.0.0/16 or 10.244.0.0/16,fd00:10:244::/56; --configure-cloud-routes=false needs none',
+  );
+}
+
+/** Flags in `NO_EFFECT` that were set to something else than their default. */
+function ignored(flags: CcmFlags): readonly string[] {
+  const names = Object.keys(NO_EFFECT) as readonly (keyof typeof NO_EFFECT)[];
+  return names
+    .filter((name) => JSON.stringify(flags[name]) !== JSON.stringify(NO_EFFECT[name].default))
+    .map((name) => `--${name}=${String(flags[name])}`);
+}
+
+const PERIODS = [
+  'node-status-update-frequency',
+  'node-monitor-period',
+  'route-reconciliation-period',
+  'load-balancer-resync-period',
+] as const;
+
 /** Anything shorter would only load both APIs; so would anything that a timer of 31 bits can't hold, with its jitter: it ends at once. */
-function assertPeriod(name: string, periodMs: number): void {
-  if (periodMs < 1_000) throw new UsageError(`--${name} is too short: it takes at least 1s`);
-  if (periodMs > 480 * 3_600_000) throw new UsageError(`--${name} is too long: it takes at most 480h`);
+function assertPeriods(flags: CcmFlags): void {
+  for (const name of PERIODS) {
+    const periodMs = flags[name];
+    if (periodMs === 0 && name === 'load-balancer-resync-period') continue;
+    if (periodMs < 1_000) throw new UsageError(`--${name} is too short: it takes at least 1s`);
+    if (periodMs > 480 * 3_600_000) throw new UsageError(`--${name} is too long: it takes at most 480h`);
+  }
+}
+
+/** Only so is it certain that a leader has stopped before another one starts (`docs/reference/ccm.md` B4). */
+function assertElection(flags: CcmFlags): void {
+  const durationMs = flags['leader-elect-lease-duration'];
+  const deadlineMs = flags['leader-elect-renew-deadline'];
+  const retryMs = flags['leader-elect-retry-period'];
+  if (durationMs < 1_000) throw new UsageError('--leader-elect-lease-duration is too short: it takes at least 1s');
+  if (retryMs < 1) throw new UsageError('--leader-elect-retry-period is too short: it takes at least 1ms');
+  if (durationMs <= deadlineMs) {
+    throw new UsageError('--leader-elect-lease-duration must be longer than --leader-elect-renew-deadline');
+  }
+  if (deadlineMs <= RETRIES_IN_DEADLINE * retryMs) {
+    throw new UsageError(
+      `--leader-elect-renew-deadline must be longer than ${RETRIES_IN_DEADLINE} times --leader-elect-retry-period`,
+    );
+  }
+  for (const name of ['leader-elect-resource-name', 'leader-elect-resource-namespace'] as const) {
+    if (flags[name] === '') throw new UsageError(`--${name}= is not allowed: it must not be empty`);
+  }
+}
+
+function assertServing(flags: CcmFlags): void {
+  const port = flags['secure-port'];
+  if (port !== 0 && port === flags['webhook-secure-port']) {
+    throw new UsageError(`--webhook-secure-port=${port} is not allowed: --secure-port is the same`);
+  }
+  if ((flags['tls-cert-file'] === '') !== (flags['tls-private-key-file'] === '')) {
+    throw new UsageError('--tls-cert-file and --tls-private-key-file are needed both, or none of them');
+  }
 }
 
 function assertReadable(file: string): void {

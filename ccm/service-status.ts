@@ -3,7 +3,6 @@ import { finalizerAdded, finalizerRemoved, loadBalancerStatus, type Patch } from
 import { keyOf } from '../kube/reconcile.ts';
 import type { KubeClient } from '../kube/rest.ts';
 import type { KubeList, LoadBalancerIngress, Service } from '../kube/types.ts';
-import type { L4LoadBalancer } from '../nifcloud/l4-load-balancers.ts';
 import { CLEANUP_FINALIZER } from './service-change.ts';
 
 /** Thrown when something is about to be made, deleted or written for a Service that is no longer what the cache says. */
@@ -16,15 +15,10 @@ export function ingressOf(service: Service): readonly LoadBalancerIngress[] {
   return service.status?.loadBalancer?.ingress ?? [];
 }
 
-/**
- * Whether a load balancer of a Service's name is the Service's. An L4 load balancer carries no text of ours, so the proof is that
- * its address stands in the Service, or that none does while the finalizer is on: that is how things are between making it and
- * writing down its address.
- */
-export function isOurs(seen: L4LoadBalancer, service: Service): boolean {
+/** Whether these are the Service's addresses, in this order. By address alone: the API server adds `ipMode` by itself. */
+export function isPublished(service: Service, vips: readonly string[]): boolean {
   const ingress = ingressOf(service);
-  if (ingress.length > 0) return ingress.some((one) => one.ip === seen.vip);
-  return service.metadata.finalizers?.includes(CLEANUP_FINALIZER) ?? false;
+  return ingress.length === vips.length && vips.every((vip, n) => ingress[n]?.ip === vip && !ingress[n]?.hostname);
 }
 
 /**
@@ -46,9 +40,12 @@ export class ServiceStatus {
   /**
    * The same before a load balancer is made. The address of one that is gone goes as well: while it stands there, the new one would
    * not count as ours if this process died before it could write down the new address.
+   *
+   * @param serving addresses that stay, since something of the Service's still serves there
    */
-  async claimAnew(service: Service, signal: AbortSignal): Promise<Service> {
-    return await this.#claim(service, loadBalancerStatus(service, []) ?? {}, signal);
+  async claimAnew(service: Service, serving: readonly string[], signal: AbortSignal): Promise<Service> {
+    const kept = ingressOf(service).filter((one) => one.ip !== undefined && serving.includes(one.ip));
+    return await this.#claim(service, loadBalancerStatus(service, kept) ?? {}, signal);
   }
 
   async #claim(service: Service, also: Patch, signal: AbortSignal): Promise<Service> {
@@ -60,18 +57,15 @@ export class ServiceStatus {
   }
 
   /**
-   * Writes down the address.
-   * @returns whether there was anything to write
+   * Writes down the addresses: that of the load balancer, and after it that of one of the other kind until that is gone, so that a
+   * later process knows whose it is.
    * @throws StaleService
    */
-  async publish(service: Service, vip: string, signal: AbortSignal): Promise<boolean> {
-    if (vip === '') throw new Error('the cloud names no address of the load balancer');
-    const [first, ...others] = ingressOf(service);
-    // Compared by address alone: the API server adds `ipMode` by itself.
-    if (first?.ip === vip && first.hostname === undefined && others.length === 0) return false;
+  async publish(service: Service, vips: readonly string[], signal: AbortSignal): Promise<Service> {
+    if (isPublished(service, vips)) return service;
     await this.assertFresh(service, signal); // right after this was written, a lagging cache would have it written again
-    await this.#patch(service, loadBalancerStatus(service, [{ ip: vip }]) ?? {}, signal);
-    return true;
+    const ingress = vips.map((ip) => ({ ip }));
+    return await this.#patch(service, loadBalancerStatus(service, ingress) ?? {}, signal);
   }
 
   /** Takes finalizer and address in one write: no crash can leave the one without the other. */

@@ -108,7 +108,6 @@ export class Driver {
       // What never fails Probe: see `identity`.
       readyChecks: this.#cloud === undefined ? [] : [cloudCheck(this.#cloud)],
       registry: await this.#metrics(),
-      openPaths: ['/healthz', '/livez', '/readyz', '/metrics'],
     });
     this.logger.info('Serving health and metrics', { host, port: server.port });
     return server;

@@ -29,14 +29,28 @@ export type FlagValues<S extends FlagSpecs> = {
 };
 
 /** Units of Go's durations (`time.ParseDuration`), in ms. */
-const DURATION_UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const DURATION_UNIT_MS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+
+/** `strconv.ParseBool` of Go. */
+const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ...['1', 't', 'T', 'true', 'TRUE', 'True'].map((text) => [text, true] as const),
+  ...['0', 'f', 'F', 'false', 'FALSE', 'False'].map((text) => [text, false] as const),
+]);
 
 /** `1h30m`, `5m0s`, `100ms` → ms; `undefined` when it is no such text. Go notation, as all Kubernetes flags. */
 export function parseDurationMs(text: string): number | undefined {
   if (text === '0') return 0;
-  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text)) return undefined;
+  if (!/^((\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
   let totalMs = 0;
-  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) {
+  for (const [, amount, unit] of text.matchAll(/([\d.]+)(ns|us|µs|ms|s|m|h)/g)) {
     totalMs += Number(amount) * (DURATION_UNIT_MS[unit ?? ''] ?? 0);
   }
   return totalMs;
@@ -53,7 +67,7 @@ function numeric(options: { min?: number; max?: number }, whole: boolean): (text
     const value = Number(text);
     const fits =
       text.trim() !== '' &&
-      (whole ? Number.isSafeInteger(value) : Number.isFinite(value)) &&
+      (whole ? /^[+-]?\d+$/.test(text) && Number.isSafeInteger(value) : Number.isFinite(value)) &&
       value >= min &&
       value <= max;
     return fits ? value : refuse(`${whole ? 'a whole number' : 'a number'}${range}`);
@@ -84,12 +98,12 @@ function spec<T, D>(
   };
 }
 
-/** ms in Go's notation: `200ms`, `3s`, `5m0s`, `1h0m0s`. */
-function durationText(totalMs: number): string {
-  if (totalMs % 1000 !== 0) return `${totalMs}ms`;
-  const seconds = totalMs / 1000;
-  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-  return `${h > 0 ? `${h}h` : ''}${seconds >= 60 ? `${m}m` : ''}${s}s`;
+/** ms in Go's notation: `200ms`, `1.5s`, `5m0s`, `1h0m0s`. */
+export function durationText(totalMs: number): string {
+  if (totalMs > 0 && totalMs < 1000) return `${totalMs}ms`;
+  const minutes = Math.floor(totalMs / 60_000);
+  const [h, m, s] = [Math.floor(minutes / 60), minutes % 60, (totalMs % 60_000) / 1000];
+  return `${h > 0 ? `${h}h` : ''}${minutes > 0 ? `${m}m` : ''}${s}s`;
 }
 
 function listItems(text: string): readonly string[] {
@@ -97,8 +111,23 @@ function listItems(text: string): readonly string[] {
 }
 
 function trueOrFalse(text: string): boolean {
-  if (text === 'true') return true;
-  return text === 'false' ? false : refuse('true or false');
+  return BOOLEANS.get(text) ?? refuse('true or false');
+}
+
+function oneOf<C extends string>(text: string, allowed: readonly C[]): C {
+  return allowed.find((one) => one === text) ?? refuse(`one of ${shown(allowed).join(', ')}`);
+}
+
+/** An empty choice stands for the default and is not worth showing. */
+function shown(choices: readonly string[]): readonly string[] {
+  return choices.filter((one) => one !== '');
+}
+
+function gate(text: string): string {
+  const [, name, value = ''] = /^\s*(\w+)\s*=\s*(\w+)\s*$/.exec(text) ?? [];
+  return name !== undefined && BOOLEANS.has(value)
+    ? `${name}=${trueOrFalse(value)}`
+    : refuse('Name=true or Name=false');
 }
 
 /** The kinds of flag. */
@@ -117,21 +146,27 @@ export const flag = {
       durationText,
     ),
   boolean: (options: Options<boolean>) => spec({ default: false, ...options }, '', trueOrFalse),
-  list: <D extends readonly string[] | undefined = undefined>(options: Options<D> & { value?: string }) => ({
-    ...spec(options, `${options.value ?? 'TEXT'},…`, listItems),
+  /** @param options.of what each item may be; anything if absent */
+  list: <D extends readonly string[] | undefined = undefined>(
+    options: Options<D> & { value?: string; of?: readonly string[] },
+  ) => ({
+    ...spec(options, `${options.value ?? 'TEXT'},…`, (text): readonly string[] =>
+      listItems(text).map((item) => (options.of === undefined ? item : oneOf(item, options.of))),
+    ),
+    accumulates: true,
+  }),
+  /** `Name=true,Other=false`, as `--feature-gates`. */
+  gates: (options: { readonly help: string }): FlagSpec<readonly string[]> => ({
+    ...spec({ ...options, default: [] }, 'NAME=BOOL,…', (text): readonly string[] => listItems(text).map(gate)),
     accumulates: true,
   }),
   choice: <C extends string, D extends C | undefined = undefined>(options: Options<D> & { of: readonly C[] }) =>
-    spec(
-      options,
-      options.of.join('|'),
-      (text) => options.of.find((one) => one === text) ?? refuse(`one of ${options.of.join(', ')}`),
-    ),
+    spec(options, shown(options.of).join('|'), (text) => oneOf(text, options.of)),
 };
 
 /**
- * Reads a command line in the notation of Go's pflag: `--name=value`, `--name value`, bare booleans, and `-v 4` or `-v=4`
- * for flags of one letter.
+ * Reads a command line in the notation of Go's pflag: `--name=value`, `--name value`, bare booleans, and `-v 4`, `-v=4` or `-v4`
+ * for flags of one letter; `-h` is `--help`, and in names `_` is `-`, as in all Kubernetes components.
  * @throws UsageError for an unknown flag, a missing or refused value, or a positional argument.
  */
 export function parseFlags<S extends FlagSpecs>(specs: S, argv: readonly string[]): FlagValues<S> {
@@ -140,8 +175,8 @@ export function parseFlags<S extends FlagSpecs>(specs: S, argv: readonly string[
   const given = new Set<string>();
   for (let at = 0; at < argv.length; at++) {
     const argument = argv[at] ?? '';
-    const match = /^--?([A-Za-z][A-Za-z0-9-]*)(?:=(.*))?$/s.exec(argument);
-    const name = match?.[1];
+    const match = /^-([A-Za-z])=?(\d+)$/.exec(argument) ?? /^--?([A-Za-z][A-Za-z0-9_-]*)(?:=(.*))?$/s.exec(argument);
+    const name = argument === '-h' ? 'help' : match?.[1]?.replaceAll('_', '-');
     if (name === undefined)
       throw new UsageError(`unexpected argument ${JSON.stringify(argument)}: only flags are allowed; see --help`);
     const one = Object.hasOwn(specs, name) ? specs[name] : undefined;
@@ -188,27 +223,42 @@ export interface Manual {
   readonly summary: string;
   /** Name and meaning of each variable that is read. */
   readonly environment: readonly (readonly [name: string, meaning: string])[];
+  /** What is to be said at the end. */
+  readonly notes?: readonly string[];
 }
 
+/** Flags under a title. */
+export type FlagGroups = readonly (readonly [title: string, flags: FlagSpecs])[];
+
 /** The text of `--help`. */
-export function helpText(manual: Manual, specs: FlagSpecs): string {
-  const rows = Object.entries(specs).map(([name, one]): [string, string] => {
-    const shown = `${name.length === 1 ? '-' : '--'}${name}${one.placeholder === '' ? '' : `=${one.placeholder}`}`;
-    return [shown, one.defaultText === '' ? one.help : `${one.help} (default ${one.defaultText})`];
-  });
+export function helpText(manual: Manual, flags: FlagSpecs | FlagGroups): string {
+  const groups: FlagGroups = isGroups(flags) ? flags : [['Flags', flags]];
+  const sections: [string, Rows][] = groups.map(([title, specs]) => [title, Object.entries(specs).map(row)]);
+  if (manual.environment.length > 0) sections.push(['Environment', manual.environment]);
+  const width = Math.max(...sections.flatMap(([, rows]) => rows.map(([left]) => left.length)), 0);
+  // A line for a flag and one for its help, where a table would be too wide for a terminal.
+  const lines = ([left, right]: Rows[number]): string[] =>
+    width <= WIDEST_COLUMN ? [`  ${left.padEnd(width)}  ${right}`] : [`  ${left}`, `        ${right}`];
   return [
     manual.summary,
     '',
     `Usage: ${manual.program} [flags]`,
-    '',
-    'Flags:',
-    ...columns(rows),
-    ...(manual.environment.length === 0 ? [] : ['', 'Environment:', ...columns(manual.environment)]),
+    ...sections.flatMap(([title, rows]) => ['', `${title}:`, ...rows.flatMap(lines)]),
+    ...(manual.notes ?? []).flatMap((note) => ['', note]),
     '',
   ].join('\n');
 }
 
-function columns(rows: readonly (readonly [string, string])[]): string[] {
-  const width = Math.max(...rows.map(([left]) => left.length));
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
+/** Flags up to this length stand in one line with their help. */
+const WIDEST_COLUMN = 50;
+
+type Rows = readonly (readonly [left: string, right: string])[];
+
+function isGroups(flags: FlagSpecs | FlagGroups): flags is FlagGroups {
+  return Array.isArray(flags);
+}
+
+function row([name, one]: [string, FlagSpec<unknown>]): readonly [string, string] {
+  const left = `${name.length === 1 ? '-' : '--'}${name}${one.placeholder === '' ? '' : `=${one.placeholder}`}`;
+  return [left, one.defaultText === '' ? one.help : `${one.help} (default ${one.defaultText})`];
 }

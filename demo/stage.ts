@@ -141,13 +141,17 @@ export function endOf(logFile: string): string {
 
 export type Environment = Readonly<Record<string, string>>;
 
-/** A kubeconfig for the embedded API; the token says who is calling. */
-export async function writeKubeconfig(file: string, server: string, user: string): Promise<void> {
+/**
+ * A kubeconfig; the token says who is calling.
+ * @param authority the file with who signed the server's certificate; none for the embedded API
+ */
+export async function writeKubeconfig(file: string, server: string, user: string, authority?: string): Promise<void> {
+  const cluster = { server, ...(authority !== undefined && { 'certificate-authority': authority }) };
   const config = {
     apiVersion: 'v1',
     kind: 'Config',
     'current-context': 'demo',
-    clusters: [{ name: 'demo', cluster: { server } }],
+    clusters: [{ name: 'demo', cluster }],
     users: [{ name: user, user: { token: `demo-${user}` } }],
     contexts: [{ name: 'demo', context: { cluster: 'demo', user } }],
   };

@@ -12,6 +12,8 @@ export interface ClusterConnection {
   readonly server: string | URL;
   /** The bearer token for the next request; undefined = none. */
   token(): Promise<string | undefined> | string | undefined;
+  /** The server did not take this token (401): not to be handed out again, if another can be had. */
+  refused?(token: string): void;
   /** PEM of those who may sign the server's certificate; undefined = the public authorities. */
   readonly ca?: string | undefined;
   /** PEM; with clientKey. */

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { KubeObject, LoadBalancerIngress, Node, NodeAddress, Service, Taint } from './types.ts';
+import type { Condition, KubeObject, LoadBalancerIngress, Node, NodeAddress, Service, Taint } from './types.ts';
 
 /*
  * Strategic merge patches as client-go would calculate them, for the few changes that controllers make
@@ -48,6 +48,17 @@ export function addressesReplaced(node: Node, addresses: readonly NodeAddress[])
   // The API wrongly merges this list by type, which loses one of two addresses of a type: hence the directive. As in the
   // framework only where there is a list to replace (docs/reference/ccm.md A3, "Address rules").
   return { status: { addresses: present.length === 0 ? addresses : [...addresses, { $patch: 'replace' }] } };
+}
+
+/**
+ * Sets one condition, leaving the others; to be sent to `nodes/status`. Another message alone is no change: it may hold what is
+ * different each time.
+ */
+export function conditionSet(node: Node, condition: Condition, nowMs: number): Patch | undefined {
+  const present = node.status?.conditions?.find(({ type }) => type === condition.type);
+  if (present?.status === condition.status && present.reason === condition.reason) return undefined;
+  const now = new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z');
+  return { status: { conditions: [{ ...condition, lastHeartbeatTime: now, lastTransitionTime: now }] } };
 }
 
 /** Sets the load balancer's addresses, in this order ([] clears them); to be sent to `services/status`. */

@@ -1,12 +1,13 @@
 import type { RateLimiter } from './rate-limit.ts';
 import { parseKey, requestedPauseMs, type Reconciler } from './reconcile.ts';
-import type { Clock, Logger } from './surroundings.ts';
+import type { Clock, Logger, QueueMetrics, QueueState } from './surroundings.ts';
 
 export interface WorkQueueOptions {
-  /** Names the queue in logs (and, one day, metrics). */
+  /** Names the queue in logs and metrics. */
   readonly name: string;
   readonly limiter: RateLimiter;
   readonly clock: Clock;
+  readonly metrics?: QueueMetrics;
 }
 
 interface Delayed {
@@ -28,9 +29,10 @@ export class WorkQueue {
   readonly name: string;
   readonly #limiter: RateLimiter;
   readonly #clock: Clock;
+  readonly #metrics: QueueMetrics | undefined;
   readonly #queue: string[] = [];
-  readonly #dirty = new Set<string>(); // to be worked on: queued, or added while it runs
-  readonly #processing = new Set<string>();
+  readonly #dirty = new Map<string, number>(); // to be worked on: queued, or added while it runs; since when, in ms
+  readonly #processing = new Map<string, number>(); // since when, in ms
   readonly #delayed = new Map<string, Delayed>();
   readonly #getters: ((key: string | undefined) => void)[] = []; // they wait only while the queue is empty
   #shutDown = false;
@@ -39,17 +41,21 @@ export class WorkQueue {
     this.name = options.name;
     this.#limiter = options.limiter;
     this.#clock = options.clock;
+    this.#metrics = options.metrics;
+    this.#metrics?.register(this.name, () => this.#state());
   }
 
   add(key: string): void {
     if (this.#shutDown || this.#dirty.has(key)) return;
-    this.#dirty.add(key);
+    this.#dirty.set(key, this.#clock.monotonicMs());
+    this.#metrics?.added(this.name);
     if (!this.#processing.has(key)) this.#append(key);
   }
 
   /** Adds the key once `delayMs` have passed; at once if that is not positive. */
   addAfter(key: string, delayMs: number): void {
     if (this.#shutDown) return;
+    this.#metrics?.retried(this.name);
     if (delayMs <= 0) {
       this.add(key);
       return;
@@ -93,6 +99,8 @@ export class WorkQueue {
 
   /** The caller is through with the key, well or not. */
   done(key: string): void {
+    const startedMs = this.#processing.get(key);
+    if (startedMs !== undefined) this.#metrics?.done(this.name, this.#secondsSince(startedMs));
     this.#processing.delete(key);
     if (this.#dirty.has(key)) this.#append(key);
   }
@@ -111,9 +119,24 @@ export class WorkQueue {
   }
 
   #take(key: string): string {
+    this.#metrics?.taken(this.name, this.#secondsSince(this.#dirty.get(key) ?? 0));
     this.#dirty.delete(key);
-    this.#processing.add(key);
+    this.#processing.set(key, this.#clock.monotonicMs());
     return key;
+  }
+
+  #state(): QueueState {
+    let [unfinishedSeconds, longestSeconds] = [0, 0];
+    for (const startedMs of this.#processing.values()) {
+      const seconds = this.#secondsSince(startedMs);
+      unfinishedSeconds += seconds;
+      longestSeconds = Math.max(longestSeconds, seconds);
+    }
+    return { depth: this.#dirty.size, unfinishedSeconds, longestSeconds };
+  }
+
+  #secondsSince(ms: number): number {
+    return (this.#clock.monotonicMs() - ms) / 1000;
   }
 }
 

@@ -3,9 +3,9 @@ import { Agent as HttpsAgent, type RequestOptions } from 'node:https';
 import type { ClusterConnection } from './config.ts';
 import { isConnectionFault, KubeConnectionError, KubeError } from './errors.ts';
 import { jsonLines } from './json-lines.ts';
-import type { Clock, Logger } from './surroundings.ts';
+import type { Clock, KubeRequestMetrics, Logger } from './surroundings.ts';
 import { TokenBucket } from './token-bucket.ts';
-import { destroyOnAbort, readText, send, untilQuiet, within } from './transport.ts';
+import { destroyOnAbort, readBody, send, untilQuiet, within } from './transport.ts';
 import type { KubeObject, Status, WatchEvent } from './types.ts';
 
 /** How often one request is sent again in all. Source: client-go, `rest.Request` maxRetries. */
@@ -19,6 +19,9 @@ const LONG_THROTTLE_MS = 1_000;
 
 /** An idle connection is closed after this long, in ms: before the other end does, which might hit a new request. Our choice. */
 const IDLE_CONNECTION_MS = 30_000;
+
+/** What stands for the status of a try that got none. Source: client-go, `updateRequestResultMetric`. */
+const NO_ANSWER = '<error>';
 
 const PATCH_TYPES = {
   strategic: 'application/strategic-merge-patch+json',
@@ -52,6 +55,7 @@ export interface KubeClientOptions {
   readonly watchQuietMs?: number;
   /** Connections for requests; watches, which hold one each for minutes, are not counted. Default: 10. */
   readonly maxSockets?: number;
+  readonly metrics?: KubeRequestMetrics;
 }
 
 interface Call {
@@ -84,6 +88,8 @@ export class KubeClient {
   readonly #watchQuietMs: number;
   readonly #agent: HttpAgent;
   readonly #watchAgent: HttpAgent;
+  readonly #metrics: KubeRequestMetrics | undefined;
+  readonly #host: string;
 
   constructor(connection: ClusterConnection, options: KubeClientOptions) {
     this.#connection = connection;
@@ -93,7 +99,10 @@ export class KubeClient {
     this.#bucket = new TokenBucket({ perSecond: options.qps ?? 20, burst: options.burst ?? 30, clock: this.#clock });
     this.#requestTimeoutMs = options.requestTimeoutMs ?? 60_000;
     this.#watchQuietMs = options.watchQuietMs ?? 150_000;
-    const Agent = new URL(connection.server).protocol === 'http:' ? HttpAgent : HttpsAgent;
+    this.#metrics = options.metrics;
+    const { protocol, host } = new URL(connection.server);
+    this.#host = host;
+    const Agent = protocol === 'http:' ? HttpAgent : HttpsAgent;
     // 30 s of silence before the first TCP keep-alive probe, as in Go's net/http.
     const keepAlive = { keepAlive: true, keepAliveMsecs: 30_000 };
     this.#agent = new Agent({ ...keepAlive, maxSockets: options.maxSockets ?? 10, timeout: IDLE_CONNECTION_MS });
@@ -102,6 +111,12 @@ export class KubeClient {
 
   async get<T>(path: string, options: { readonly query?: Query; readonly signal: AbortSignal }): Promise<T> {
     return (await this.#json({ method: 'GET', path, ...options })) as T;
+  }
+
+  /** What a path says that answers in plain text, as `/healthz` does. */
+  async text(path: string, { signal }: { readonly signal: AbortSignal }): Promise<string> {
+    const call: Call = { method: 'GET', path, signal };
+    return await this.#perform(call, (response, until) => this.#readText(call, response, until));
   }
 
   /** POST to the collection's path. Answers the object as stored. */
@@ -159,15 +174,20 @@ export class KubeClient {
   }
 
   async #json(call: Call): Promise<unknown> {
-    return await this.#perform(call, async (response, signal) => {
-      const text = await readText(response, signal);
-      try {
-        return JSON.parse(text) as unknown;
-      } catch {
-        // Without the parser's message, which quotes the text.
-        throw new SyntaxError('the answer is not JSON');
-      }
-    });
+    const startedAtMs = this.#clock.monotonicMs();
+    try {
+      return await this.#perform(call, async (response, signal) => {
+        const text = await this.#readText(call, response, signal);
+        try {
+          return JSON.parse(text) as unknown;
+        } catch {
+          // Without the parser's message, which quotes the text.
+          throw new SyntaxError('the answer is not JSON');
+        }
+      });
+    } finally {
+      this.#metrics?.finished(call.method, this.#host, (this.#clock.monotonicMs() - startedAtMs) / 1000);
+    }
   }
 
   /** Sends the call, again where that is safe, until `read` has taken something from a good answer. */
@@ -179,6 +199,7 @@ export class KubeClient {
       } catch (error) {
         const pauseMs = retries < MAX_RETRIES ? pauseBeforeRetry(call, error) : undefined;
         if (pauseMs === undefined) throw error;
+        this.#metrics?.retried(call.method, this.#host, codeOf(error));
         this.#logger.debug(2, 'Kubernetes API request put off', {
           method: call.method,
           path: call.path,
@@ -193,6 +214,7 @@ export class KubeClient {
   async #throttle(call: Call): Promise<void> {
     call.signal.throwIfAborted();
     const waitMs = this.#bucket.reserve();
+    this.#metrics?.throttled(call.method, this.#host, waitMs / 1000);
     if (waitMs === 0) return;
     if (waitMs > LONG_THROTTLE_MS) {
       this.#logger.info('Waiting for the rate limit of this client, not for the API server', {
@@ -213,16 +235,41 @@ export class KubeClient {
     try {
       return await within(this.#requestTimeoutMs, this.#clock, call.signal, async (signal) => {
         const body = call.body === undefined ? undefined : JSON.stringify(call.body);
-        const options = await this.#requestOptions(call);
-        const response = await send(this.#url(call), options, body, signal);
+        const token = await this.#connection.token(); // first: it may bring the other fields up to date
+        const options = this.#requestOptions(call, token);
+        if (body !== undefined) this.#metrics?.sent(call.method, this.#host, Buffer.byteLength(body));
+        const response = await this.#send(call, options, body, signal);
         const status = response.statusCode ?? 0;
         if (status >= 200 && status < 300) return await read(response, signal);
-        throw refusal(status, response.headers['retry-after'], await readText(response, signal));
+        if (status === 401 && token !== undefined) this.#connection.refused?.(token);
+        throw refusal(status, response.headers['retry-after'], await this.#readText(call, response, signal));
       });
     } catch (error) {
       call.signal.throwIfAborted();
       throw error instanceof KubeError ? error : connectionError(call, error);
     }
+  }
+
+  async #send(
+    call: Call,
+    options: RequestOptions,
+    body: string | undefined,
+    signal: AbortSignal,
+  ): Promise<IncomingMessage> {
+    let code = NO_ANSWER;
+    try {
+      const response = await send(this.#url(call), options, body, signal);
+      code = String(response.statusCode);
+      return response;
+    } finally {
+      this.#metrics?.answered(call.method, this.#host, code);
+    }
+  }
+
+  async #readText(call: Call, response: IncomingMessage, signal: AbortSignal): Promise<string> {
+    const body = await readBody(response, signal);
+    this.#metrics?.received(call.method, this.#host, body.length);
+    return body.toString('utf8');
   }
 
   #url(call: Call): URL {
@@ -234,9 +281,8 @@ export class KubeClient {
     return url;
   }
 
-  async #requestOptions(call: Call): Promise<RequestOptions> {
+  #requestOptions(call: Call, token: string | undefined): RequestOptions {
     const connection = this.#connection;
-    const token = await connection.token(); // first: it may bring the other fields up to date
     const headers: Record<string, string> = { accept: 'application/json', 'user-agent': this.#userAgent };
     if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
     if (call.body !== undefined) headers['content-type'] = call.contentType ?? 'application/json';
@@ -262,6 +308,10 @@ function pauseBeforeRetry(call: Call, error: unknown): number | undefined {
   }
   const broken = isConnectionFault(error) && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
   return broken && call.method === 'GET' ? RECONNECT_PAUSE_MS : undefined;
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof KubeError ? String(error.status) : NO_ANSWER;
 }
 
 function refusal(status: number, retryAfter: string | undefined, body: string): KubeError {

@@ -33,15 +33,15 @@ export function send(
 }
 
 /**
- * The body as text.
+ * The whole body.
  * @throws the signal's reason when it is aborted first (the connection is closed then), else the system's error.
  */
-export async function readText(response: IncomingMessage, signal: AbortSignal): Promise<string> {
+export async function readBody(response: IncomingMessage, signal: AbortSignal): Promise<Buffer> {
   const stopListening = destroyOnAbort(response, signal);
   try {
     const chunks: Buffer[] = [];
     for await (const chunk of response) chunks.push(chunk as Buffer);
-    return Buffer.concat(chunks).toString('utf8');
+    return Buffer.concat(chunks);
   } finally {
     stopListening();
   }

@@ -88,7 +88,7 @@ export interface NodeAddress {
   readonly address: string;
 }
 
-interface Condition {
+export interface Condition {
   readonly type: string;
   readonly status: 'True' | 'False' | 'Unknown';
   readonly reason?: string;
@@ -100,6 +100,8 @@ export interface Node extends KubeObject {
     readonly providerID?: string;
     readonly taints?: readonly Taint[];
     readonly unschedulable?: boolean;
+    /** The ranges of its pods' addresses, one of each family. */
+    readonly podCIDRs?: readonly string[];
   };
   readonly status?: {
     readonly addresses?: readonly NodeAddress[];
@@ -171,6 +173,18 @@ export interface VolumeAttachment extends KubeObject {
     readonly attachmentMetadata?: Readonly<Record<string, string>>;
     readonly attachError?: { readonly time?: string; readonly message?: string };
     readonly detachError?: { readonly time?: string; readonly message?: string };
+  };
+}
+
+/** coordination.k8s.io/v1 Lease. Times are RFC 3339 with six digits. */
+export interface Lease extends KubeObject {
+  readonly spec?: {
+    /** Empty or absent: nobody. */
+    readonly holderIdentity?: string;
+    readonly leaseDurationSeconds?: number;
+    readonly acquireTime?: string;
+    readonly renewTime?: string;
+    readonly leaseTransitions?: number;
   };
 }
 

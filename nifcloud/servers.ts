@@ -1,3 +1,4 @@
+import { isNotFound } from './errors.ts';
 import { numbered, type Parameters } from './parameters.ts';
 import { SharedPoll } from './shared-poll.ts';
 import { SharedRead } from './shared-read.ts';
@@ -51,11 +52,13 @@ export interface ServerDisk {
 /** The servers of the region. */
 export class Servers {
   readonly #api: Api;
+  readonly #logger: Logger;
   readonly #list: SharedRead<readonly Server[]>;
   readonly #poll: SharedPoll<Server>;
 
   constructor(api: Api, clock: Clock, logger: Logger, pollIntervalMs: number) {
     this.#api = api;
+    this.#logger = logger;
     const parse = (answer: XmlElement): readonly Server[] => parseServers(answer, logger);
     this.#list = new SharedRead((signal) => api.read('DescribeInstances', {}, parse, signal), clock);
     const look = async (_names: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Server>> =>
@@ -69,6 +72,25 @@ export class Servers {
    */
   list(signal: AbortSignal): Promise<readonly Server[]> {
     return this.#list.get(signal);
+  }
+
+  /**
+   * One server, in a call for it alone: where it has to be certain that none has this name. For all else `list` is cheaper.
+   *
+   * @returns `undefined` = the cloud says that there is none
+   * @throws NifcloudError; Error when the answer neither shows the server nor says that it does not exist
+   */
+  async find(serverName: string, signal: AbortSignal): Promise<Server | undefined> {
+    const parse = (answer: XmlElement): readonly Server[] => parseServers(answer, this.#logger);
+    try {
+      const shown = await this.#api.read('DescribeInstances', numbered('InstanceId', [serverName]), parse, signal);
+      const server = shown.find(({ name }) => name === serverName);
+      if (server !== undefined) return server;
+    } catch (error) {
+      if (isNotFound(error, 'Instance')) return undefined;
+      throw error;
+    }
+    throw new Error(`DescribeInstances neither shows server ${serverName} nor says that it does not exist`);
   }
 
   /**

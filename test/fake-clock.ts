@@ -35,6 +35,11 @@ export class FakeClock implements Clock {
     return this.#sleepers.size;
   }
 
+  /** When the next sleeper falls due, by `monotonicMs`; undefined = nobody sleeps. */
+  get nextDueMs(): number | undefined {
+    return this.#next(Infinity)?.dueMs;
+  }
+
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) {

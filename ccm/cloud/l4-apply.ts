@@ -25,6 +25,8 @@ export type L4Calls = Pick<
   | 'setFilter'
   | 'configureHealthCheck'
   | 'registerTargets'
+  | 'setOptions'
+  | 'setCertificate'
   | 'deregisterTargets'
   | 'update'
   | 'deleteListener'
@@ -33,8 +35,10 @@ export type L4Calls = Pick<
 type Call = Exclude<Step, { kind: 'observe-again' }>;
 
 export interface Settled {
-  /** As seen before the last steps; `undefined` = it does not exist. */
+  /** As seen before the last steps; `undefined` = it did not exist. */
   readonly seen: L4LoadBalancer | undefined;
+  /** The address; `''` = there is none, or the cloud does not name it. */
+  readonly vip: string;
   /** Refused calls, each of which concerned one listener or server; everything else was done. */
   readonly refusals: readonly Error[];
 }
@@ -57,17 +61,18 @@ export async function settle(
   signal: AbortSignal,
 ): Promise<Settled> {
   const sent: Sent = { refused: new Map(), done: new Set(), unmovable: new Set() };
+  let made = '';
   const call = async (step: Call): Promise<void> => {
     const text = JSON.stringify(step);
     if (sent.done.has(text))
       throw new Error(`load balancer ${name} does not show yet what the cloud did: ${step.kind}`);
-    await send(calls, name, step, signal);
+    made = (await send(calls, name, step, signal)) ?? made;
     sent.done.add(text);
   };
   for (let looks = 0; looks < MAX_LOOKS; looks++) {
     const seen = (await calls.list(signal)).find((one) => one.name === name);
     const lookAgain = await apply(call, await decide(seen, sent.unmovable), sent);
-    if (!lookAgain) return { seen, refusals: [...sent.refused.values()] };
+    if (!lookAgain) return { seen, vip: seen?.vip ?? made, refusals: [...sent.refused.values()] };
   }
   throw new Error(`load balancer ${name} is still not as wanted after ${MAX_LOOKS} looks`);
 }
@@ -116,32 +121,47 @@ async function apply(
     waiting.unshift(...singly);
     if (singly.length > 0) continue;
     refused.set(text, refusal);
+    if (step.kind === 'create') return hasChanged;
     if (port !== undefined && step.kind !== 'register-targets') stopped.add(port);
   }
   return false;
 }
 
 /** The cloud's answer to this very call, as opposed to a state of affairs in which no call would succeed. */
-function isRefusal(error: unknown): error is NifcloudError {
+export function isRefusal(error: unknown): error is NifcloudError {
   const isGeneral = [isThrottled, isAuthFailure, isMaintenance, isInternalError].some((is) => is(error));
   return error instanceof NifcloudError && error.outcome === 'refused' && !isGeneral;
 }
 
 /** A step for each server, when the cloud refused several because of one; else none. */
 function oneByOne(step: Step, error: NifcloudError): readonly Step[] {
-  // Client.InvalidParameterNotFound.Instance, ….HavingRegisteredInstance, Server.ResourceIncorrectState.Instance.Processing
-  const namesServer = /Instance(\.|$)/.test(error.code);
-  if (!namesServer || !('serverNames' in step) || step.serverNames.length < 2) return [];
+  if (!namesServer(error) || !('serverNames' in step) || step.serverNames.length < 2) return [];
   return step.serverNames.map((serverName) => ({ ...step, serverNames: [serverName] }));
 }
 
-async function send(calls: L4Calls, name: string, step: Call, signal: AbortSignal): Promise<void> {
+/** Whether the cloud objects to a server, which may be one of several in the call. */
+export function namesServer(error: NifcloudError): boolean {
+  // Client.InvalidParameterNotFound.Instance, ….HavingRegisteredInstance, Server.ResourceIncorrectState.Instance.Processing
+  return /Instance(\.|$)/.test(error.code);
+}
+
+/** @returns the address of what was made */
+async function send(calls: L4Calls, name: string, step: Call, signal: AbortSignal): Promise<string | undefined> {
+  if (step.kind !== 'create') {
+    await change(calls, name, step, signal);
+    return undefined;
+  }
+  const { kind: _, ...wanted } = step;
+  return (await calls.create({ name, ...wanted }, signal)).vip;
+}
+
+async function change(
+  calls: L4Calls,
+  name: string,
+  step: Exclude<Call, { kind: 'create' }>,
+  signal: AbortSignal,
+): Promise<void> {
   switch (step.kind) {
-    case 'create': {
-      const { kind: _, ...wanted } = step;
-      await calls.create({ name, ...wanted }, signal);
-      return;
-    }
     case 'register-port':
       return await calls.registerPort({ name, listener: step.listener }, signal);
     case 'update-listener':
@@ -154,6 +174,10 @@ async function send(calls: L4Calls, name: string, step: Call, signal: AbortSigna
       return await calls.registerTargets({ name, ...step.ports }, step.serverNames, signal);
     case 'deregister-targets':
       return await calls.deregisterTargets({ name, ...step.ports }, step.serverNames, signal);
+    case 'set-options':
+      return await calls.setOptions({ name, ...step.ports }, step.change, signal);
+    case 'set-certificate':
+      return await calls.setCertificate({ name, ...step.ports }, step.certificateId, signal);
     case 'update':
       return await calls.update(name, step.change, signal);
     case 'delete-listener':

@@ -1,4 +1,4 @@
-import type { L4Listener, L4LoadBalancer } from '../../nifcloud/l4-load-balancers.ts';
+import type { L4Listener, L4LoadBalancer, L4SorryPage, L4Stickiness } from '../../nifcloud/l4-load-balancers.ts';
 
 /** Ports of one L4 load balancer. Source: docs/reference/nifcloud-api.md §4.1. */
 export const MAX_LISTENERS = 3;
@@ -7,7 +7,10 @@ export const MAX_LISTENERS = 3;
 export const MAX_FILTER_ENTRIES = 30;
 
 /** What the Go program sets where no annotation speaks (`docs/reference/ccm.md` E2). */
-const DEFAULT_HEALTH_CHECK = { intervalSeconds: 10, unhealthyThreshold: 1 } as const;
+export const DEFAULT_HEALTH_CHECK = { intervalSeconds: 10, unhealthyThreshold: 1 } as const;
+
+/** How long clients stick to a server where it is not said for how long. Our choice, of the values that all sources allow (§4.3). */
+export const DEFAULT_STICKY_MINUTES = 5;
 
 /**
  * An L4 load balancer as it is wanted: what can be seen of one, where `undefined` = not stated, to be left as it is
@@ -36,6 +39,10 @@ export interface WantedListener {
   readonly targets: readonly WantedTarget[] | undefined;
   /** Never `deny`. `undefined` where what is stated is no filter: such a port keeps what it has; none is made. */
   readonly filter: { readonly type: 'allow'; readonly addresses: readonly string[] } | undefined;
+  readonly stickiness?: { readonly periodMinutes: number | undefined } | 'off' | undefined;
+  /** Stated on port 80 only. */
+  readonly sorryPage?: L4SorryPage | 'off' | undefined;
+  readonly certificateId?: string | undefined;
 }
 
 export interface WantedTarget {
@@ -44,6 +51,8 @@ export interface WantedTarget {
   readonly serverUniqueId: string;
   /** `false` for a node whose server the cloud does not list: never registered, never deregistered. */
   readonly listed: boolean;
+  /** Of the server; absent for one that the cloud does not list. */
+  readonly zone?: string;
 }
 
 /** The two ports by which calls address a listener. */
@@ -89,6 +98,12 @@ export type Step =
     }
   | TargetStep
   | {
+      readonly kind: 'set-options';
+      readonly ports: Ports;
+      readonly change: { readonly stickiness?: L4Stickiness | 'off'; readonly sorryPage?: L4SorryPage | 'off' };
+    }
+  | { readonly kind: 'set-certificate'; readonly ports: Ports; readonly certificateId: string }
+  | {
       readonly kind: 'update';
       readonly change: { readonly networkVolumeMbps?: number; readonly accountingType?: string };
     }
@@ -107,8 +122,8 @@ interface TargetStep {
  * - Every step is safe after any prefix of the others was refused: nothing rests on the success of an earlier step, but for
  *   those of one listener, which stand in the order filter, health check, targets.
  * - A listener gets targets only while its filter lets in nobody beyond what it did before or shall do.
- * - A change whose result is not known for sure (a new port; a changed one, since what UpdateLoadBalancer keeps is not
- *   documented) ends the plan with `observe-again`. So a new load balancer and a half-made one take the same way.
+ * - A change whose result is not known for sure (of a port in place, since what UpdateLoadBalancer keeps is not documented), or on
+ *   whose success the next step rests, ends the plan with `observe-again`. A new port is known: it lets in everyone and has no targets.
  * - The last listener is never deleted, because the load balancer and its address go with it; unless it shall go.
  * - The last target of a listener is never deregistered while another is wanted, unless the listener itself changes.
  *
@@ -123,7 +138,7 @@ export function planL4(
   if (seen === undefined) return creationSteps(wanted);
 
   const served: Step[] = [];
-  const changed: Step[] = [];
+  const moves: Step[] = [];
   const missing: WantedListener[] = [];
   const kept = new Set<L4Listener>();
   for (const listener of wanted.listeners) {
@@ -135,20 +150,24 @@ export function planL4(
     kept.add(present);
     // With a wrong node port there is nothing to serve: what answers there is not this Service any more.
     const isServable = listener.instancePort === present.instancePort && unmovable.has(listener.loadBalancerPort);
-    if (isToBeMoved(listener, present) && !isServable) changed.push(...moveSteps(listener, present));
+    if (isToBeMoved(listener, present) && !isServable) moves.push(...moveSteps(listener, present));
     else served.push(...servingSteps(listener, present));
   }
-  const surplus = seen.listeners.filter((one) => !kept.has(one));
-  changed.push(...replacementSteps(missing, surplus, seen.listeners.length, kept.size), ...updateSteps(wanted, seen));
   const calls = served.filter((step) => step !== OBSERVE_AGAIN);
-  const isWhole = changed.length === 0 && calls.length === served.length;
-  return isWhole ? calls : [...calls, ...changed, OBSERVE_AGAIN];
+  // What moves serves nobody until it was seen again and has its targets, so that all else comes after.
+  if (moves.length > 0) return [...calls, ...moves, OBSERVE_AGAIN];
+  const surplus = seen.listeners.filter((one) => !kept.has(one));
+  const replaced = replacementSteps(missing, surplus, seen.listeners.length, kept.size);
+  const updates = updateSteps(wanted, seen);
+  const isGradual = kept.size === 0 && surplus.length > 0 && replaced.length > 0;
+  const isWhole = updates.length === 0 && calls.length === served.length && !isGradual;
+  return [...calls, ...replaced, ...updates, ...(isWhole ? [] : [OBSERVE_AGAIN])];
 }
 
 const OBSERVE_AGAIN: Step = { kind: 'observe-again' };
 
 function creationSteps(wanted: WantedL4): readonly Step[] {
-  const first = wanted.listeners.find((one) => one.filter !== undefined);
+  const [first, ...others] = wanted.listeners.filter((one) => one.filter !== undefined);
   if (first === undefined) return [];
   const { networkVolumeMbps, nextMonthAccountingType, policyType } = wanted;
   const create: Step = {
@@ -158,7 +177,7 @@ function creationSteps(wanted: WantedL4): readonly Step[] {
     ...(nextMonthAccountingType === undefined ? {} : { accountingType: nextMonthAccountingType }),
     ...(policyType === undefined ? {} : { policyType }),
   };
-  return [create, OBSERVE_AGAIN];
+  return [create, ...newListenerSteps(first), ...others.flatMap(registerPort)];
 }
 
 function deletionSteps(seen: L4LoadBalancer): readonly Step[] {
@@ -196,16 +215,30 @@ function replacementSteps(
   kept: number,
 ): readonly Step[] {
   // One that stays holds the address, so none of the others is needed until a new one is there (which the cloud may refuse).
-  if (kept > 0) return [...surplus.map(deleteListener), ...missing.map(registerPort)];
+  if (kept > 0) return [...surplus.map(deleteListener), ...missing.flatMap(registerPort)];
   if (missing.length === 0) return [];
   const room = MAX_LISTENERS - present;
-  if (room > 0) return missing.slice(0, room).map(registerPort);
+  if (room > 0) return missing.slice(0, room).flatMap(registerPort);
   // One at a time: were the new port refused, a second pass must not delete the next old one in vain.
-  return [...surplus.slice(0, 1).map(deleteListener), ...missing.slice(0, 1).map(registerPort)];
+  return [...surplus.slice(0, 1).map(deleteListener), ...missing.slice(0, 1).flatMap(registerPort)];
 }
 
-function registerPort(wanted: WantedListener): Step {
-  return { kind: 'register-port', ports: portsOf(wanted), listener: newListener(wanted) };
+function registerPort(wanted: WantedListener): readonly Step[] {
+  const register: Step = { kind: 'register-port', ports: portsOf(wanted), listener: newListener(wanted) };
+  return [register, ...newListenerSteps(wanted)];
+}
+
+/** What a listener needs that was just made. */
+function newListenerSteps(wanted: WantedListener): readonly Step[] {
+  const none = { stickiness: undefined, sorryPage: undefined, certificateId: '' };
+  const blank = { filter: { type: 'allow', addresses: [] }, healthCheck: undefined, targets: [], ...none } as const;
+  const ports = portsOf(wanted);
+  return [
+    ...filterSteps(ports, wanted.filter?.addresses, blank.filter),
+    ...healthCheckSteps(ports, wanted.healthCheck, blank.healthCheck),
+    ...targetSteps(ports, wanted, blank),
+    ...optionSteps(ports, wanted, blank),
+  ];
 }
 
 function deleteListener(seen: L4Listener): Step {
@@ -230,6 +263,7 @@ function servingSteps(wanted: WantedListener, seen: L4Listener): readonly Step[]
     ...filterSteps(ports, wanted.filter?.addresses, seen.filter),
     ...healthCheckSteps(ports, wanted.healthCheck, seen.healthCheck),
     ...targetSteps(ports, wanted, seen),
+    ...optionSteps(ports, wanted, seen),
   ];
 }
 
@@ -287,7 +321,11 @@ function healthCheckSteps(
   return asSeen ? [] : [{ kind: 'configure-health-check', ports, healthCheck }];
 }
 
-function targetSteps(ports: Ports, wanted: WantedListener, seen: L4Listener): readonly Step[] {
+function targetSteps(
+  ports: Ports,
+  wanted: WantedListener,
+  seen: Pick<L4Listener, 'filter' | 'targets'>,
+): readonly Step[] {
   if (wanted.targets === undefined) return [];
   // A port that was never filtered, or lost its filter on the way, stays shut while what the filter shall be is not known.
   if (wanted.filter === undefined && isOpen(seen.filter) && seen.targets.length === 0) return [];
@@ -304,8 +342,37 @@ function targetSteps(ports: Ports, wanted: WantedListener, seen: L4Listener): re
   return [...steps, { kind: 'deregister-targets', ports, serverNames: leaving.map((one) => one.serverName) }];
 }
 
+/** What a listener can do besides. It has no part in what a listener needs to serve, so it comes last. */
+function optionSteps(
+  ports: Ports,
+  wanted: WantedListener,
+  seen: Pick<L4Listener, 'stickiness' | 'sorryPage' | 'certificateId'>,
+): readonly Step[] {
+  const { sorryPage, certificateId } = wanted;
+  const stickiness = stickinessToSet(wanted.stickiness, seen.stickiness);
+  const statusCode = sorryPage === 'off' ? undefined : sorryPage?.statusCode;
+  const change = {
+    ...(stickiness === undefined ? {} : { stickiness }),
+    ...(sorryPage !== undefined && statusCode !== seen.sorryPage?.statusCode ? { sorryPage } : {}),
+  };
+  return [
+    ...(Object.keys(change).length === 0 ? [] : [{ kind: 'set-options' as const, ports, change }]),
+    ...(differs(certificateId, seen.certificateId) ? [{ kind: 'set-certificate' as const, ports, certificateId }] : []),
+  ];
+}
+
+function stickinessToSet(
+  wanted: WantedListener['stickiness'],
+  seen: L4Listener['stickiness'],
+): L4Stickiness | 'off' | undefined {
+  if (wanted === undefined) return undefined;
+  if (wanted === 'off') return seen === undefined ? undefined : 'off';
+  const periodMinutes = wanted.periodMinutes ?? (seen?.periodMinutes || DEFAULT_STICKY_MINUTES);
+  return seen?.periodMinutes === periodMinutes ? undefined : { periodMinutes };
+}
+
 /** By unique id where both sides know it (names can be changed and used again), else by name. */
-function isSameServer(a: L4Listener['targets'][number], b: L4Listener['targets'][number]): boolean {
+export function isSameServer(a: L4Listener['targets'][number], b: L4Listener['targets'][number]): boolean {
   return a.serverUniqueId !== '' && b.serverUniqueId !== ''
     ? a.serverUniqueId === b.serverUniqueId
     : a.serverName === b.serverName;

@@ -1,10 +1,11 @@
 import type { Service, ServicePort } from '../../kube/types.ts';
 import type { L4LoadBalancer } from '../../nifcloud/l4-load-balancers.ts';
-import type { LoadBalancerSettings, Problem } from './annotations.ts';
+import type { LoadBalancerKind, LoadBalancerSettings, Problem } from './annotations.ts';
 import { ANNOTATION_PREFIX, describeProblem, parseAnnotations } from './annotations.ts';
-import type { Ports, WantedL4, WantedListener, WantedTarget } from './l4-plan.ts';
+import type { WantedL4, WantedListener, WantedTarget } from './l4-plan.ts';
 import { MAX_LISTENERS } from './l4-plan.ts';
-import { sourceRanges } from './source-ranges.ts';
+import { optionsOfPorts, type RequestedPort, type ServedPort } from './port-options.ts';
+import { sourceRanges, sourceRangesField } from './source-ranges.ts';
 
 /** Length of a load balancer's name. Source: docs/reference/nifcloud-api.md §4.1. */
 const NAME_LENGTH = 15;
@@ -18,10 +19,15 @@ export function loadBalancerName(service: Service): string {
 
 /** What a Service asks for: the part that can be obeyed, and what is to be said about the rest. */
 export interface Request {
+  readonly kind: LoadBalancerKind;
+  /** Whether nothing may be changed. */
+  readonly isPaused: boolean;
   readonly settings: LoadBalancerSettings;
-  /** Those an L4 load balancer can serve, in the order of the Service. */
-  readonly ports: readonly Ports[];
-  /** Filter entries, empty = everyone; `undefined` = what is stated is no list. */
+  /** Those that a load balancer of this kind can serve, in the order of the Service. */
+  readonly ports: readonly RequestedPort[];
+  /** Where kube-proxy says whether a node has an endpoint; `undefined` unless only such nodes shall get traffic. */
+  readonly localCheckPort: number | undefined;
+  /** Filter entries, empty = everyone; `undefined` = what is stated is no list. Elastic load balancers have no filter. */
   readonly allowed: readonly string[] | undefined;
   /** They refuse a creation. Of a load balancer that exists only the attribute in question is left alone. */
   readonly problems: readonly Problem[];
@@ -38,38 +44,70 @@ export class RefusedRequest extends Error {
   }
 }
 
-export function readRequest(service: Service): Request {
-  const { settings, problems } = parseAnnotations(service.metadata.annotations ?? {});
+/**
+ * Reads what a Service asks for.
+ *
+ * @param present the kind of what there is: it counts where the kind asked for is nothing that exists
+ */
+export function readRequest(service: Service, present: LoadBalancerKind = 'l4'): Request {
+  const { kind, isPaused, settings, problems } = parseAnnotations(service.metadata.annotations ?? {}, present);
   const spec = service.spec ?? {};
-  const ports = spec.ports ?? [];
-  const found = [...problems, ...ports.flatMap(portProblems)];
-  if (ports.length < 1 || ports.length > MAX_LISTENERS) {
-    const allowed = `an L4 load balancer has 1 to ${MAX_LISTENERS} ports`;
-    found.push({ field: 'spec.ports', value: `${ports.length} ports`, allowed });
-  }
-  if (spec.loadBalancerIP) {
-    const allowed = 'the cloud chooses the address; leave it empty';
-    found.push({ field: 'spec.loadBalancerIP', value: spec.loadBalancerIP, allowed });
-  }
+  const stated = spec.ports ?? [];
+  const problemsOf = (port: ServicePort, index: number): readonly Problem[] => portProblems(port, index, kind);
+  const served = stated.filter((port, index) => problemsOf(port, index).length === 0).map(servedPort);
+  const { ports, problems: unfit } = optionsOfPorts(kind, settings, served);
   const allowed = sourceRanges(service);
-  if ('field' in allowed) found.push(allowed);
   return {
+    kind,
+    isPaused,
     settings,
-    ports: ports
-      .filter((port) => portProblems(port, 0).length === 0)
-      .map((port) => ({ loadBalancerPort: port.port, instancePort: port.nodePort ?? 0 })),
+    ports,
+    localCheckPort: spec.externalTrafficPolicy === 'Local' ? spec.healthCheckNodePort || undefined : undefined,
     allowed: 'field' in allowed ? undefined : allowed,
-    problems: found,
-    advice: adviceOn(service, settings),
+    problems: [...problems, ...stated.flatMap(problemsOf), ...unfit, ...specProblems(service, kind, allowed)],
+    advice: adviceOn(service, settings, ports),
   };
 }
 
-function portProblems(port: ServicePort, index: number): readonly Problem[] {
+function servedPort(port: ServicePort): ServedPort {
+  const { port: loadBalancerPort, nodePort: instancePort = 0, protocol } = port;
+  return { loadBalancerPort, instancePort, transport: protocol === 'UDP' ? 'UDP' : 'TCP' };
+}
+
+function specProblems(
+  service: Service,
+  kind: LoadBalancerKind,
+  ranges: readonly string[] | Problem,
+): readonly Problem[] {
+  const { ports = [], loadBalancerIP } = service.spec ?? {};
+  const problems: Problem[] = [];
+  if (ports.length < 1 || ports.length > MAX_LISTENERS) {
+    const allowed = `${KIND_TEXTS[kind]} has 1 to ${MAX_LISTENERS} ports`;
+    problems.push({ field: 'spec.ports', value: `${ports.length} ports`, allowed });
+  }
+  if (loadBalancerIP) {
+    const allowed = 'the cloud chooses the address; leave it empty';
+    problems.push({ field: 'spec.loadBalancerIP', value: loadBalancerIP, allowed });
+  }
+  if ('field' in ranges) problems.push(ranges);
+  if (kind === 'elastic' && !('field' in ranges) && ranges.length > 0) {
+    const allowed =
+      'an elastic load balancer lets everyone in, for it has no filter; remove them, or use an L4 load balancer';
+    problems.push({ field: sourceRangesField(service), value: ranges.join(','), allowed });
+  }
+  return problems;
+}
+
+const KIND_TEXTS = { l4: 'an L4 load balancer', elastic: 'an elastic load balancer' } as const;
+
+function portProblems(port: ServicePort, index: number, kind: LoadBalancerKind): readonly Problem[] {
   const field = `spec.ports[${index}]`;
   const problems: Problem[] = [];
   const { protocol = 'TCP' } = port;
-  if (protocol !== 'TCP') {
-    problems.push({ field: `${field}.protocol`, value: protocol, allowed: 'an L4 load balancer forwards TCP only' });
+  const forwarded: readonly string[] = kind === 'l4' ? ['TCP'] : ['TCP', 'UDP'];
+  if (!forwarded.includes(protocol)) {
+    const allowed = `${KIND_TEXTS[kind]} forwards ${forwarded.join(' and ')} only`;
+    problems.push({ field: `${field}.protocol`, value: protocol, allowed });
   }
   if (!port.nodePort) {
     const allowed = 'a node port is needed; do not set allocateLoadBalancerNodePorts to false';
@@ -78,17 +116,28 @@ function portProblems(port: ServicePort, index: number): readonly Problem[] {
   return problems;
 }
 
-function adviceOn(service: Service, settings: LoadBalancerSettings): readonly string[] {
+function adviceOn(
+  service: Service,
+  { healthCheckProtocol, stickinessMethod = 'none' }: LoadBalancerSettings,
+  ports: readonly RequestedPort[],
+): readonly string[] {
   const advice: string[] = [];
-  if (service.spec?.sessionAffinity === 'ClientIP') {
+  if (service.spec?.sessionAffinity === 'ClientIP' && stickinessMethod === 'none') {
     advice.push(
-      'spec.sessionAffinity=ClientIP is obeyed inside the cluster only: the load balancer does not keep clients on one node',
+      'spec.sessionAffinity=ClientIP is obeyed inside the cluster only: what keeps clients of the load balancer on one node is ' +
+        `annotation ${ANNOTATION_PREFIX}session-stickiness-method=source-ip`,
     );
   }
-  if (service.spec?.externalTrafficPolicy === 'Local' && settings.healthCheckProtocol === 'ICMP') {
+  if (service.spec?.externalTrafficPolicy === 'Local' && healthCheckProtocol === 'ICMP') {
     advice.push(
       `annotation ${ANNOTATION_PREFIX}healthcheck-protocol=ICMP with spec.externalTrafficPolicy=Local: ` +
         'nodes without a pod of the Service look healthy and drop what they get; TCP finds them',
+    );
+  }
+  const isPing = healthCheckProtocol === undefined || healthCheckProtocol === 'ICMP';
+  if (!isPing && ports.some((port) => port.transport === 'UDP')) {
+    advice.push(
+      `annotation ${ANNOTATION_PREFIX}healthcheck-protocol=${healthCheckProtocol} is for TCP ports: whether UDP answers can't be checked`,
     );
   }
   return advice;
@@ -105,48 +154,77 @@ export function wantedL4(
   targets: readonly WantedTarget[] | undefined,
   seen: L4LoadBalancer | undefined,
 ): { readonly wanted: WantedL4; readonly skipped: readonly string[] } {
-  const { settings, problems } = request;
-  if (problems.length > 0 && (seen === undefined || request.ports.length === 0)) throw new RefusedRequest(problems);
-  const skipped = problems.map((problem) => `${describeProblem(problem)}; the load balancer keeps what it has`);
+  const { settings } = request;
+  const skipped = mercy(request, seen);
   if (seen !== undefined && settings.policyType !== undefined && settings.policyType !== seen.policyType) {
-    const problem = { field: `${ANNOTATION_PREFIX}policy-type`, value: settings.policyType };
-    skipped.push(
-      describeProblem({ ...problem, allowed: `it is ${seen.policyType} since creation and can't be changed` }),
-    );
+    skipped.push(unchangeable('policy-type', settings.policyType, seen.policyType));
   }
+  const isServed = (port: RequestedPort): boolean =>
+    seen?.listeners.some((listener) => listener.loadBalancerPort === port.loadBalancerPort) ?? false;
   const wanted = {
     networkVolumeMbps: settings.networkVolumeMbps,
     nextMonthAccountingType: settings.accountingType,
     policyType: settings.policyType,
-    listeners: portsToServe(request.ports, seen).map((ports) => wantedListener(ports, request, targets)),
+    listeners: portsToServe(request.ports, isServed).map((port) => wantedListener(port, request, targets)),
   };
   return { wanted, skipped };
 }
 
+/**
+ * What is to be said about the problems of a request where there is something that goes on being served.
+ *
+ * @throws RefusedRequest where there is nothing, or nothing that can be served
+ */
+export function mercy({ problems, ports }: Request, seen: object | undefined): string[] {
+  if (problems.length > 0 && (seen === undefined || ports.length === 0)) throw new RefusedRequest(problems);
+  return problems.map((problem) => `${describeProblem(problem)}; the load balancer keeps what it has`);
+}
+
+/** Says that an annotation asks for what can be chosen at creation only. */
+export function unchangeable(suffix: string, value: string, present: string): string {
+  const allowed = `it is ${present} since creation and can't be changed`;
+  return describeProblem({ field: ANNOTATION_PREFIX + suffix, value, allowed });
+}
+
 /** Where there are too many, those that are served already go first. */
-function portsToServe(ports: readonly Ports[], seen: L4LoadBalancer | undefined): readonly Ports[] {
+export function portsToServe(
+  ports: readonly RequestedPort[],
+  isServed: (port: RequestedPort) => boolean,
+): readonly RequestedPort[] {
   if (ports.length <= MAX_LISTENERS) return ports;
-  const isServed = (one: Ports): boolean =>
-    seen?.listeners.some((listener) => listener.loadBalancerPort === one.loadBalancerPort) ?? false;
   return [...ports.filter(isServed), ...ports.filter((one) => !isServed(one))].slice(0, MAX_LISTENERS);
 }
 
 function wantedListener(
-  ports: Ports,
+  port: RequestedPort,
   { settings, allowed }: Request,
   targets: readonly WantedTarget[] | undefined,
 ): WantedListener {
+  const { loadBalancerPort, instancePort, certificateId, sorryPage } = port;
   return {
-    ...ports,
+    loadBalancerPort,
+    instancePort,
     balancingType: settings.balancingType,
     healthCheck: {
       // Also with externalTrafficPolicy: Local. TCP on the node port fails where no endpoint is local, whereas on
       // spec.healthCheckNodePort it always succeeds, and L4 load balancers can't check HTTP (docs/reference/ccm.md E7 #27).
-      target: settings.healthCheckProtocol === 'ICMP' ? 'ICMP' : `TCP:${ports.instancePort}`,
+      target: settings.healthCheckProtocol === 'ICMP' ? 'ICMP' : `TCP:${instancePort}`,
       intervalSeconds: settings.healthCheckIntervalSeconds,
       unhealthyThreshold: settings.healthCheckUnhealthyThreshold,
     },
     targets,
     filter: allowed === undefined ? undefined : { type: 'allow', addresses: allowed },
+    stickiness: wantedStickiness(settings),
+    sorryPage: sorryPage === undefined || sorryPage === 'none' ? sorryPage && 'off' : { statusCode: Number(sorryPage) },
+    certificateId,
   };
+}
+
+function wantedStickiness({
+  stickinessMethod,
+  stickinessPeriodMinutes,
+}: LoadBalancerSettings): WantedListener['stickiness'] {
+  if (stickinessMethod === 'none') return 'off';
+  const isStated = stickinessMethod !== undefined || stickinessPeriodMinutes !== undefined;
+  return isStated ? { periodMinutes: stickinessPeriodMinutes } : undefined;
 }

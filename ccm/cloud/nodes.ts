@@ -41,6 +41,15 @@ export function uniqueIdOf(id: string): string {
   return uniqueId;
 }
 
+/** The unique id of a node's server; `undefined` = the node has no provider id, or another provider's. */
+export function ownUniqueId(node: Node): string | undefined {
+  try {
+    return uniqueIdOf(node.spec?.providerID ?? '');
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * The server of a node: by provider id where the node has one, else by name. A server that merely has the name of a node with
  * another provider id is not its server.
@@ -73,7 +82,9 @@ function targetOf(node: Node, servers: readonly Server[]): WantedTarget {
   const serverName = node.metadata.name;
   try {
     const server = serverOf(node, servers);
-    if (server !== undefined) return { serverName: server.name, serverUniqueId: server.uniqueId, listed: true };
+    if (server !== undefined) {
+      return { serverName: server.name, serverUniqueId: server.uniqueId, listed: true, zone: server.zone };
+    }
     const id = node.spec?.providerID ?? '';
     return { serverName, serverUniqueId: id === '' ? '' : uniqueIdOf(id), listed: false };
   } catch {
@@ -92,7 +103,7 @@ export function isUninitialized(node: Node): boolean {
 export function initialized(node: Node, server: Server, region: string): Node {
   if (!isUninitialized(node)) return node;
   if (server.uniqueId === '') throw new Error(`the cloud gave no unique id for server ${server.name}`);
-  preferProvided(node, cloudAddresses(server));
+  preferProvided(node, cloudAddresses(node, server));
   const facts = { instanceType: server.type, zone: server.zone, region };
   const labels: Record<string, string> = { ...node.metadata.labels };
   for (const [fact, keys] of Object.entries(LABEL_PAIRS)) {
@@ -123,32 +134,55 @@ export function staleLabels(node: Node): Readonly<Record<string, string>> {
 
 /**
  * The addresses a node should have, from its server's and those it has; `undefined` when nothing is to be changed.
- * The kubelet's Hostname entries are kept, at the end. Another order of the same addresses is no change.
+ * The kubelet's Hostname entries are kept, at the end. Another order of types is no change.
  * @throws when the kubelet was given an address that the server does not have
  */
 export function addressesToSet(node: Node, server: Server): readonly NodeAddress[] | undefined {
-  const fromCloud = cloudAddresses(server);
+  const fromCloud = cloudAddresses(node, server);
   if (fromCloud.length === 0) return undefined;
   const present = node.status?.addresses ?? [];
   const wanted = preferProvided(node, [...fromCloud, ...present.filter((one) => one.type === 'Hostname')]);
-  const isPresent = (one: NodeAddress): boolean =>
-    present.some((other) => other.type === one.type && other.address === one.address);
-  return wanted.length === present.length && wanted.every(isPresent) ? undefined : wanted;
+  const [now, then] = [byType(present), byType(wanted)];
+  const isSame = ({ type, address }: NodeAddress, at: number): boolean =>
+    now[at]?.type === type && now[at].address === address;
+  return now.length === then.length && then.every(isSame) ? undefined : wanted;
 }
 
-/** External first: the order of the Go program (`docs/reference/ccm.md` E3), on which users' scripts may rest. */
-function cloudAddresses(server: Server): readonly NodeAddress[] {
+/** Users of a type take its first address, so that the order within one matters, and that of the types does not. */
+function byType(addresses: readonly NodeAddress[]): readonly NodeAddress[] {
+  return addresses.toSorted((a, b) => (a.type === b.type ? 0 : a.type < b.type ? -1 : 1));
+}
+
+/**
+ * External first, then internal: the order of the Go program (`docs/reference/ccm.md` E3), on which users' scripts may rest. Behind
+ * them come those of further interfaces.
+ */
+function cloudAddresses(node: Node, server: Server): readonly NodeAddress[] {
   const addresses: NodeAddress[] = [];
-  if (server.publicAddress !== '') addresses.push({ type: 'ExternalIP', address: server.publicAddress });
-  if (server.privateAddress !== '') addresses.push({ type: 'InternalIP', address: server.privateAddress });
+  const add = (type: NodeAddress['type'], address: string): void => {
+    if (address !== '' && !addresses.some((one) => one.address === address)) addresses.push({ type, address });
+  };
+  add('ExternalIP', server.publicAddress);
+  add('InternalIP', server.privateAddress);
+  for (const { privateAddress, publicAddress } of server.interfaces) {
+    add('InternalIP', privateAddress);
+    add('ExternalIP', publicAddress);
+  }
+  // On a private LAN the guest chooses its address, and often the cloud does not know it (docs/reference/nifcloud-api.md §11, 15).
+  if (server.interfaces.some((one) => isOnPrivateLan(one) && one.privateAddress === '')) {
+    for (const provided of providedAddresses(node)) add('InternalIP', provided);
+  }
   return addresses;
+}
+
+/** Whether an interface is in a private LAN of the account, not in one of the networks that all accounts have. */
+export function isOnPrivateLan({ networkId }: { readonly networkId: string }): boolean {
+  return networkId !== '' && !/^net-(?:COMMON|MULTI)_/.test(networkId);
 }
 
 /** The addresses that the kubelet was given come first; others of their types are dropped (`docs/reference/ccm.md` A3). */
 function preferProvided(node: Node, addresses: readonly NodeAddress[]): readonly NodeAddress[] {
-  const text = node.metadata.annotations?.[PROVIDED_NODE_IP_ANNOTATION];
-  if (text === undefined) return addresses;
-  const preferred = providedAddresses(text).flatMap((provided) => {
+  const preferred = providedAddresses(node).flatMap((provided) => {
     const matching = addresses.filter((one) => one.address === provided);
     if (matching.length > 0) return matching;
     throw new Error(
@@ -159,8 +193,10 @@ function preferProvided(node: Node, addresses: readonly NodeAddress[]): readonly
   return [...preferred, ...addresses.filter((one) => !types.has(one.type))];
 }
 
-/** One address, or one of each family, separated by a comma alone. */
-function providedAddresses(text: string): readonly string[] {
+/** None; one address; or one of each family, separated by a comma alone. @throws for anything else */
+function providedAddresses(node: Node): readonly string[] {
+  const text = node.metadata.annotations?.[PROVIDED_NODE_IP_ANNOTATION];
+  if (text === undefined) return [];
   const addresses = text.split(',');
   const isValid =
     addresses.filter(isIPv4).length <= 1 &&

@@ -1,6 +1,6 @@
-import { isIPv4, isIPv6 } from 'node:net';
 import type { Service } from '../../kube/types.ts';
 import type { Problem } from './annotations.ts';
+import { Cidr } from './cidr.ts';
 import { MAX_FILTER_ENTRIES } from './l4-plan.ts';
 
 /** Read when the spec gives no ranges (`docs/reference/ccm.md` A5). */
@@ -14,7 +14,7 @@ const EVERYONE = '0.0.0.0/0';
  */
 export function sourceRanges(service: Service): readonly string[] | Problem {
   const stated = service.spec?.loadBalancerSourceRanges ?? [];
-  const field = stated.length > 0 ? 'spec.loadBalancerSourceRanges' : SOURCE_RANGES_ANNOTATION;
+  const field = sourceRangesField(service);
   const annotation = service.metadata.annotations?.[SOURCE_RANGES_ANNOTATION]?.trim() || EVERYONE;
   const entries = new Set<string>();
   for (const text of stated.length > 0 ? stated : annotation.split(',')) {
@@ -32,39 +32,14 @@ export function sourceRanges(service: Service): readonly string[] | Problem {
   return [...entries];
 }
 
+/** Where the ranges of a Service stand. */
+export function sourceRangesField(service: Service): string {
+  const isInSpec = (service.spec?.loadBalancerSourceRanges ?? []).length > 0;
+  return isInSpec ? 'spec.loadBalancerSourceRanges' : SOURCE_RANGES_ANNOTATION;
+}
+
 /** `undefined` when `cidr` is none. */
-function filterEntry(cidr: string): string | undefined {
-  const [, address = '', length = ''] = /^([^/]+)\/(\d{1,3})$/.exec(cidr) ?? [];
-  const bits = isIPv4(address) ? 32 : isIPv6(address) && !address.includes('%') ? 128 : undefined;
-  const prefix = Number(length);
-  if (bits === undefined || length === '' || prefix > bits) return undefined;
-  const hostBits = BigInt(bits - prefix);
-  const network = (toNumber(address) >> hostBits) << hostBits;
-  const text = bits === 32 ? ipv4Text(network) : ipv6Text(network);
-  return prefix === bits ? text : `${text}/${prefix}`;
-}
-
-function toNumber(address: string): bigint {
-  const groups = isIPv4(address) ? address.split('.').map(Number) : ipv6Groups(address);
-  const groupBits = isIPv4(address) ? 8n : 16n;
-  return groups.reduce((number, group) => (number << groupBits) | BigInt(group), 0n);
-}
-
-/** The eight groups. The URL parser knows every notation of an address and writes the shortest. */
-function ipv6Groups(address: string): number[] {
-  const [head = [], tail = []] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::').map(hexGroups);
-  return [...head, ...Array<number>(8 - head.length - tail.length).fill(0), ...tail];
-}
-
-function hexGroups(text: string): number[] {
-  return text === '' ? [] : text.split(':').map((group) => parseInt(group, 16));
-}
-
-function ipv4Text(number: bigint): string {
-  return [24n, 16n, 8n, 0n].map((shift) => (number >> shift) & 255n).join('.');
-}
-
-function ipv6Text(number: bigint): string {
-  const groups = [112n, 96n, 80n, 64n, 48n, 32n, 16n, 0n].map((shift) => ((number >> shift) & 65535n).toString(16));
-  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1);
+function filterEntry(text: string): string | undefined {
+  const cidr = text.includes('/') ? Cidr.parse(text) : undefined;
+  return cidr?.canonical.replace(cidr.family === 'ipv4' ? /\/32$/ : /\/128$/, '');
 }

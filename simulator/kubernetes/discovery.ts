@@ -1,5 +1,5 @@
 import type { JsonObject } from './objects.ts';
-import { PODS, type Resource, RESOURCES } from './resources.ts';
+import { PODS, type Resource, RESOURCES, SERVICE_ACCOUNTS } from './resources.ts';
 
 /** What `/version` says. The minor is that of the server whose behaviour is copied. */
 const VERSION: JsonObject = {
@@ -64,6 +64,9 @@ function resourceEntries(resource: Resource): JsonObject[] {
       ...(inAll ? { categories: ['all'] } : {}),
     },
     ...(resource === PODS ? [subresource('binding', 'Binding', ['create'])] : []),
+    ...(resource === SERVICE_ACCOUNTS
+      ? [{ ...subresource('token', 'TokenRequest', ['create']), group: 'authentication.k8s.io', version: 'v1' }]
+      : []),
     ...(resource.hasStatus ? [subresource('status', kind, ['get', 'patch', 'update'])] : []),
   ];
 }

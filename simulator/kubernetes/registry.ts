@@ -28,6 +28,7 @@ import { collectionOf, NAMESPACES, PODS, type Resource, SERVICES, type World } f
 import { KUBERNETES_CLUSTER_IP } from './services.ts';
 import { field, refuse, success } from './status.ts';
 import { keyOf, type Store } from './store.ts';
+import { issueToken } from './tokens.ts';
 import { validateMetadata, validateMetadataChange } from './validation.ts';
 
 /** Which object a request is about. */
@@ -187,6 +188,11 @@ export class Registry {
       status: { ...section({ ...pod }, 'status'), conditions: [...others, scheduled] },
     });
     return success(undefined, 201);
+  }
+
+  /** POST to a ServiceAccount's `token`. */
+  issueToken(target: Target, request: JsonObject): JsonObject {
+    return issueToken(this.get(target), request, this.#clock.now(), this.#random);
   }
 
   #find({ resource, namespace, name }: Target): KubeObject | undefined {

@@ -29,7 +29,7 @@ export function parseJson(text: string, prefix: string): Json {
 }
 
 /** The object that a POST or PUT sends. @throws StatusError 400 or 415. */
-export function readObject({ mediaType, body }: ApiRequest, { kind }: Resource): JsonObject {
+export function readObject({ mediaType, body }: ApiRequest, { kind }: Pick<Resource, 'kind'>): JsonObject {
   if (!['', 'application/json'].includes(mediaType)) throw refuse.unsupportedMediaType(['application/json']);
   const prefix = `the object provided is unrecognized (must be of type ${kind}): couldn't get version/kind; json parse error: `;
   const object = parseJson(body, prefix);

@@ -184,6 +184,13 @@ const CLAIMS = namespaced('', {
   validate: validateClaim,
 });
 
+export const SERVICE_ACCOUNTS = namespaced('', {
+  plural: 'serviceaccounts',
+  kind: 'ServiceAccount',
+  shortNames: ['sa'],
+  returnsDeleted: true,
+});
+
 /** Every resource that the server knows. */
 export const RESOURCES: readonly Resource[] = [
   NAMESPACES,
@@ -232,7 +239,7 @@ export const RESOURCES: readonly Resource[] = [
   namespaced('', { plural: 'configmaps', kind: 'ConfigMap', shortNames: ['cm'] }),
   namespaced('', { plural: 'secrets', kind: 'Secret', fields: ['type'], fillDefaults: defaultSecret }),
   namespaced('', { plural: 'endpoints', kind: 'Endpoints', shortNames: ['ep'], createOnUpdate: true }),
-  namespaced('', { plural: 'serviceaccounts', kind: 'ServiceAccount', shortNames: ['sa'], returnsDeleted: true }),
+  SERVICE_ACCOUNTS,
   namespaced('apps', {
     plural: 'deployments',
     kind: 'Deployment',

@@ -1,4 +1,4 @@
-import { PODS, type Resource, RESOURCES } from './resources.ts';
+import { PODS, type Resource, RESOURCES, SERVICE_ACCOUNTS } from './resources.ts';
 
 /** What the path of a request is about. */
 export interface Route {
@@ -7,7 +7,7 @@ export interface Route {
   readonly namespace: string;
   /** `''`: the collection. */
   readonly name: string;
-  readonly subresource: '' | 'status' | 'binding';
+  readonly subresource: '' | 'status' | 'binding' | 'token';
 }
 
 /**
@@ -36,5 +36,6 @@ function subresourcesOf(resource: Resource): Route['subresource'][] {
     '',
     ...(resource.hasStatus ? (['status'] as const) : []),
     ...(resource === PODS ? (['binding'] as const) : []),
+    ...(resource === SERVICE_ACCOUNTS ? (['token'] as const) : []),
   ];
 }

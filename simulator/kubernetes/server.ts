@@ -7,6 +7,7 @@ import type { JsonObject } from './objects.ts';
 import { Registry } from './registry.ts';
 import { isWatch, watchRequest } from './requests.ts';
 import { route } from './routes.ts';
+import { type Identities, isReview, review } from './reviews.ts';
 import { refuse, StatusError } from './status.ts';
 import { Store } from './store.ts';
 import { perform } from './verbs.ts';
@@ -29,6 +30,8 @@ export interface ApiServerOptions {
   readonly clock?: Clock;
   /** Uids, generated names, addresses and ports come from it: numbers in [0, 1). @default Math.random */
   readonly random?: () => number;
+  /** Who is who and may do what, for those who ask; this server itself keeps nobody out. @default {} */
+  readonly identities?: Identities;
   /** Gets a debug line (level 4) for each request. @default none */
   readonly logger?: Logger;
 }
@@ -57,6 +60,11 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     if (['healthz', 'livez', 'readyz'].includes(segments[0] ?? '')) return sendText(response, 200, 'ok');
     const document = method === 'GET' ? discover(segments) : undefined;
     if (document !== undefined) return sendJson(response, 200, document);
+    if (isReview(segments)) {
+      const { authorization = '' } = request.headers;
+      const asked = { method, authorization, body: await readBody(request) };
+      return sendJson(response, 201, review(segments, asked, options.identities ?? {}));
+    }
     const found = route(segments);
     if (found === 'no-group') return sendText(response, 404, '404 page not found\n');
     if (found === 'no-resource') throw refuse.noSuchResource();

@@ -7,15 +7,20 @@ import type { Route } from './routes.ts';
 import { refuse } from './status.ts';
 import type { Store } from './store.ts';
 
-type Verb = 'list' | 'create' | 'get' | 'replace' | 'patch' | 'delete' | 'bind';
+type Verb = 'list' | 'create' | 'get' | 'replace' | 'patch' | 'delete' | 'bind' | 'issue';
 
 /** What a method means, by what the path names. */
-const VERBS: Readonly<Record<'collection' | 'object' | 'status' | 'binding', Readonly<Record<string, Verb>>>> = {
+const VERBS: Readonly<
+  Record<'collection' | 'object' | 'status' | 'binding' | 'token', Readonly<Record<string, Verb>>>
+> = {
   collection: { GET: 'list', POST: 'create' },
   object: { GET: 'get', PUT: 'replace', PATCH: 'patch', DELETE: 'delete' },
   status: { GET: 'get', PUT: 'replace', PATCH: 'patch' },
   binding: { POST: 'bind' },
+  token: { POST: 'issue' },
 };
+
+const TOKEN_REQUEST = { kind: 'TokenRequest' };
 
 interface Answer {
   readonly code: number;
@@ -50,6 +55,8 @@ export function perform(registry: Registry, store: Store, route: Route, request:
       return { code: 200, object: registry.delete(route, deleteOptions(query, body)) };
     case 'bind':
       return { code: 201, object: registry.bind(route, readObject(request, resource)) };
+    case 'issue':
+      return { code: 201, object: registry.issueToken(route, readObject(request, TOKEN_REQUEST)) };
     default:
       throw refuse.methodNotAllowed();
   }

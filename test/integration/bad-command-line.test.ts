@@ -44,9 +44,15 @@ const CASES: readonly Case[] = [
   { program: CCM, args: [], says: /--cloud-provider= is not allowed: it must be nifcloud/ },
   {
     program: CCM,
-    args: ['--cloud-provider=nifcloud'],
+    args: ['--cloud-provider=nifcloud', '--leader-elect-renew-deadline=15s'],
     env: CLOUD,
-    says: /leader election is not built yet.*--leader-elect=false/,
+    says: /--leader-elect-lease-duration must be longer than --leader-elect-renew-deadline/,
+  },
+  {
+    program: CCM,
+    args: [...START_CCM, '--enable-leader-migration'],
+    env: CLOUD,
+    says: /--enable-leader-migration=true is not allowed/,
   },
   { program: CCM, args: START_CCM, says: /environment variable NIFCLOUD_REGION is not set/ },
   {
@@ -56,7 +62,12 @@ const CASES: readonly Case[] = [
     says: /NIFCLOUD_ACCESS_KEY_ID is not set/,
   },
   { program: CCM, args: START_CCM, env: KEY_FILES, says: /NIFCLOUD keys: .*\/nonexistent\/id/ },
-  { program: CCM, args: [...START_CCM, '--controllers=route'], env: CLOUD, says: /route is not built yet/ },
+  {
+    program: CCM,
+    args: [...START_CCM, '--controllers=nodes'],
+    env: CLOUD,
+    says: /nodes is none of \*, cloud-node-controller/,
+  },
   {
     program: CCM,
     args: START_CCM,

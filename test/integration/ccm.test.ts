@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { expect } from 'chai';
 import { eventually } from '../eventually.ts';
-import { freePort, World } from './world.ts';
+import { freePort } from './free-port.ts';
+import { World } from './world.ts';
 
 interface Node {
   readonly spec: { readonly providerID?: string; readonly taints?: readonly { readonly key: string }[] };
@@ -90,7 +91,7 @@ describe('the cloud-controller-manager as a process', () => {
       [service('volume', { [`${PREFIX}network-volume`]: '15' }), /network-volume.*15.*10, 20, 30, 40/],
       [service('policy', { [`${PREFIX}policy-type`]: 'strict' }), /policy-type.*strict.*standard.*ats/],
       [service('udp', {}, [{ port: 53, protocol: 'UDP' }]), /UDP.*TCP/],
-      [service('elastic', { [`${PREFIX}type`]: 'elb' }), /type.*elb/],
+      [service('other', { [`${PREFIX}type`]: 'alb' }), /type.*alb.*lb.*elb/],
       [
         service(
           'many',

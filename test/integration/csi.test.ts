@@ -1,7 +1,8 @@
 import { status } from '@grpc/grpc-js';
 import { expect } from 'chai';
 import type { CsiClient, CsiError } from '../../demo/csi-client.ts';
-import { freePort, World } from './world.ts';
+import { freePort } from './free-port.ts';
+import { World } from './world.ts';
 
 const REQUEST = {
   name: 'pvc-0b1c6cf2-9f6e-4d6e-8a36-0d2f7c4f1e11',

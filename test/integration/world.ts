@@ -1,31 +1,40 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CsiClient } from '../../demo/csi-client.ts';
 import { Stage, writeKubeconfig } from '../../demo/stage.ts';
 import type { Environment } from '../../demo/stage.ts';
-import { startApiServer } from '../../simulator/kubernetes/server.ts';
-import type { ApiServer } from '../../simulator/kubernetes/server.ts';
+import type { Identities } from '../../simulator/kubernetes/reviews.ts';
 import { startSimulator } from '../../simulator/nifcloud/simulator.ts';
 import type { Simulator } from '../../simulator/nifcloud/simulator.ts';
+import { defaultFleet, type Fleet } from '../../simulator/nifcloud/world/fleet.ts';
+import { freePort } from './free-port.ts';
+import { startKubernetesApi, type KubernetesApi } from './kubernetes-api.ts';
 
-/** A simulated cloud and an embedded Kubernetes API in this process, for daemons that run as processes of their own. */
+/**
+ * A simulated cloud and an embedded Kubernetes API in this process, for daemons that run as processes of their own. With
+ * `KUBEBUILDER_ASSETS`, a folder with etcd and kube-apiserver, the API is a real one.
+ */
 export class World {
   readonly cloud: Simulator;
-  readonly api: ApiServer;
+  readonly api: KubernetesApi;
   readonly stage: Stage;
 
-  private constructor(cloud: Simulator, api: ApiServer, folder: string) {
+  private constructor(cloud: Simulator, api: KubernetesApi, folder: string) {
     this.cloud = cloud;
     this.api = api;
     this.stage = new Stage(folder);
   }
 
-  static async start(): Promise<World> {
-    const cloud = await startSimulator({ latencyMs: 0, transition: '0ms' });
-    return new World(cloud, await startApiServer(), await mkdtemp(join(tmpdir(), 'nk-')));
+  static async start(
+    options: { readonly identities?: Identities } = {},
+    fleet: Fleet = defaultFleet(),
+  ): Promise<World> {
+    const cloud = await startSimulator({ latencyMs: 0, transition: '0ms', fleet });
+    const folder = await mkdtemp(join(tmpdir(), 'nk-'));
+    const assets = process.env['KUBEBUILDER_ASSETS'];
+    const api = await startKubernetesApi(join(folder, 'kubernetes'), assets, options.identities);
+    return new World(cloud, api, folder);
   }
 
   async stop(): Promise<void> {
@@ -48,18 +57,19 @@ export class World {
 
   async kubeconfig(): Promise<string> {
     const file = join(this.stage.folder, 'kubeconfig');
-    await writeKubeconfig(file, this.api.url, 'test');
+    await writeKubeconfig(file, this.api.url, 'test', this.api.authority);
     return `--kubeconfig=${file}`;
   }
 
   /** Starts the CCM; answers the port of its health pages. */
-  async startCcm(env: Environment): Promise<number> {
+  async startCcm(env: Environment, flags: readonly string[] = []): Promise<number> {
     const port = await freePort();
     const args = [
       '--cloud-provider=nifcloud',
       '--leader-elect=false',
       '--bind-address=127.0.0.1',
       `--secure-port=${port}`,
+      ...flags,
     ];
     await this.stage.start('ccm', 'ccm/main.ts', [...args, await this.kubeconfig()], env, () => Promise.resolve(true));
     return port;
@@ -76,11 +86,9 @@ export class World {
 
   /** A request of the Kubernetes API, with plain JSON. */
   async kube<T = unknown>(method: string, path: string, body?: object): Promise<T> {
-    const headers = { 'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json' };
-    const init = body === undefined ? { method } : { method, headers, body: JSON.stringify(body) };
-    const response = await fetch(new URL(path, this.api.url), init);
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
-    return (await response.json()) as T;
+    const { status, text } = await this.api.request(method, path, body);
+    if (status >= 300) throw new Error(`${method} ${path}: ${status} ${text}`);
+    return JSON.parse(text) as T;
   }
 
   /** The events about an object, as `Type Reason: message`. */
@@ -97,13 +105,4 @@ interface Event {
   readonly reason: string;
   readonly message: string;
   readonly involvedObject: { readonly kind: string; readonly name: string };
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -557,7 +557,7 @@ export const ELASTIC: readonly Row[] = [
       [
         'an id',
         { 'ElasticLoadBalancers.ElasticLoadBalancerId.1': NOTHING },
-        'Client.InvalidParameterNotFound.ElasticLoadBalancerId',
+        'Client.InvalidParameterNotFound.ElasticLoadBalancer',
       ],
       [
         'a listener',

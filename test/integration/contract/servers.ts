@@ -65,6 +65,8 @@ export const SERVERS: readonly Row[] = [
       [`${SERVER}.blockDeviceMapping`]: '',
       'reservationSet.item.1': undefined,
     },
+    typed: ({ servers }, signal) => servers.find('node01', signal),
+    returns: { name: 'node01', uniqueId: 'i-0abc0001', state: 'running' },
   },
   {
     rule: 'addresses and their repetitions; the global interface has publicIp alone, the private one the reverse (§2.2)',

@@ -55,7 +55,7 @@ class Collection<T extends KubeObject> {
 }
 
 /** Services and Nodes with the rules of an API server that controllers depend on: versions, finalizers, merges, status. */
-export class KubeApi implements Pick<KubeClient, 'get' | 'replace' | 'patch'> {
+export class KubeApi implements Pick<KubeClient, 'get' | 'replace' | 'patch' | 'delete'> {
   readonly services = new Collection<Service>();
   readonly nodes = new Collection<Node>();
   /** Requests that took effect, as `PATCH /api/v1/…`; those that change nothing are not among them. */
@@ -112,6 +112,10 @@ export class KubeApi implements Pick<KubeClient, 'get' | 'replace' | 'patch'> {
   async patch<T>(path: string, patch: unknown, type: string): Promise<T> {
     if (type !== 'strategic') throw new Error(`patch type ${type} is not known here`);
     return await this.#write('PATCH', path, (present) => {
+      const base = (patch as Partial<KubeObject>).metadata?.resourceVersion ?? present.metadata.resourceVersion;
+      if (base !== present.metadata.resourceVersion) {
+        throw new KubeError({ code: 409, reason: 'Conflict', message: 'the object has been modified' });
+      }
       const merged = merge(present as unknown as Json, patch as Json) as unknown as KubeObject;
       const isNew = (finalizer: string): boolean => !(present.metadata.finalizers ?? []).includes(finalizer);
       if (present.metadata.deletionTimestamp !== undefined && merged.metadata.finalizers?.some(isNew)) {
@@ -119,6 +123,19 @@ export class KubeApi implements Pick<KubeClient, 'get' | 'replace' | 'patch'> {
       }
       return merged;
     });
+  }
+
+  /** Of nodes alone, and only with a UID. */
+  async delete(path: string, { body }: { readonly body?: unknown }): Promise<void> {
+    await Promise.resolve();
+    this.interrupt('before', `DELETE ${path}`);
+    const { key } = this.#find(path);
+    const present = this.nodes.objects.get(key) ?? notFound(path);
+    const uid = (body as { preconditions?: { uid?: string } } | undefined)?.preconditions?.uid;
+    if (uid !== present.metadata.uid) throw new KubeError({ code: 409, reason: 'Conflict', message: 'another UID' });
+    this.nodes.store(key, undefined);
+    this.writes.push(`DELETE ${path}`);
+    this.interrupt('after', `DELETE ${path}`);
   }
 
   async #write<T>(method: string, path: string, change: (present: KubeObject) => KubeObject): Promise<T> {
@@ -149,7 +166,7 @@ export class KubeApi implements Pick<KubeClient, 'get' | 'replace' | 'patch'> {
   }
 }
 
-/** Strategic merge of what controllers send: finalizers as a set, addresses replaced by directive, all other lists atomic. */
+/** Strategic merge of what controllers send: finalizers as a set, conditions by type, addresses by directive, all other lists atomic. */
 function merge(present: Json, patch: Json): Json {
   const result: Json = { ...present };
   for (const [name, value] of Object.entries(patch)) {
@@ -163,6 +180,9 @@ function merge(present: Json, patch: Json): Json {
       delete result[name];
     } else if (name === 'finalizers') {
       result[name] = [...new Set([...list, ...(value as unknown[])])];
+    } else if (name === 'conditions') {
+      const types = (value as Json[]).map(({ type }) => type);
+      result[name] = [...list.filter((one) => !types.includes((one as Json)['type'])), ...(value as Json[])];
     } else if (Array.isArray(value)) {
       result[name] = value.filter((one: Json) => !('$patch' in one));
     } else {

@@ -134,6 +134,18 @@ export class L4Cloud implements L4Calls {
       listener.targets = [...listener.targets, ...added];
     });
 
+  setOptions: L4Calls['setOptions'] = (key, { stickiness, sorryPage }) =>
+    this.#write('UpdateLoadBalancerOption', [], () => {
+      const listener = this.#listener(key);
+      if (stickiness !== undefined) listener.stickiness = stickiness === 'off' ? undefined : stickiness;
+      if (sorryPage !== undefined) listener.sorryPage = sorryPage === 'off' ? undefined : sorryPage;
+    });
+
+  setCertificate: L4Calls['setCertificate'] = (key, certificateId) =>
+    this.#write('SetLoadBalancerListenerSSLCertificate', [], () => {
+      this.#listener(key).certificateId = certificateId;
+    });
+
   deregisterTargets: L4Calls['deregisterTargets'] = (key, serverNames) =>
     this.#write('DeregisterInstancesFromLoadBalancer', serverNames, () => {
       const listener = this.#listener(key);

@@ -34,6 +34,7 @@ class World {
   readonly log = new Log();
   readonly clock = new FakeClock();
   readonly stop = new AbortController();
+  readonly delays: string[] = [];
   servers: Server[] = [server('node1'), server('node2')];
   serverLists = 0;
   failure: Error | undefined;
@@ -52,6 +53,11 @@ class World {
     clock: this.clock,
     random: () => 0.5,
     addressPeriodMs: 5 * MINUTE_MS,
+    addressWorkers: 2,
+    metrics: {
+      taintRemoved: (seconds) => this.delays.push(`taint removed after ${seconds} s`),
+      initialSyncDone: (seconds) => this.delays.push(`synced after ${seconds} s`),
+    },
   });
 
   run(): void {
@@ -177,7 +183,43 @@ describe('a node that joins', () => {
   });
 });
 
+describe('how long a node waited', () => {
+  it('is measured once, from its creation, also when the cache is late', async () => {
+    const world = new World();
+    const creationTimestamp = new Date(world.clock.now() - 40_000).toISOString();
+    const node = fresh('node1');
+    world.api.addNode({ ...node, metadata: { ...node.metadata, creationTimestamp } });
+    world.api.nodes.lagging = true;
+    await world.sync('node1');
+    const again = world.sync('node1'); // meets a conflict, and then no taint
+    await world.clock.advance(100);
+    expect(await again).to.equal(undefined);
+    expect(world.delays).to.deep.equal(['taint removed after 40 s', 'synced after 40 s']);
+    expect(world.events.take()).to.deep.equal(['Normal Synced: Node synced successfully']);
+  });
+});
+
 describe('the round over all addresses', () => {
+  it('writes as many nodes at once as is asked for, and goes on with the others when one cannot be written', async () => {
+    const world = new World();
+    const names = ['node1', 'node2', 'node3', 'node4'];
+    world.servers = names.map(server);
+    for (const name of names) world.api.addNode({ ...fresh(name), spec: {} });
+    let writing = 0;
+    let most = 0;
+    world.api.interrupt = (moment, request) => {
+      if (!request.endsWith('/status')) return;
+      writing += moment === 'before' ? 1 : -1;
+      most = Math.max(most, writing);
+      if (request.includes('node2') && moment === 'after') throw new Error('no');
+    };
+    world.run();
+    await world.clock.advance(0);
+    for (const name of names) expect(world.api.node(name)?.status?.addresses).to.have.length(2);
+    expect(world.serverLists).to.equal(1);
+    world.stop.abort();
+  });
+
   it('leaves out nodes that still have the taint', async () => {
     const world = new World();
     world.api.addNode(fresh('node1'));

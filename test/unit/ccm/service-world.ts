@@ -1,8 +1,9 @@
 import { ANNOTATION_PREFIX } from '../../../ccm/cloud/annotations.ts';
-import { ServiceController } from '../../../ccm/service.ts';
+import { ServiceController, type ServiceControllerOptions } from '../../../ccm/service.ts';
 import type { Node, Service } from '../../../kube/types.ts';
 import type { Server } from '../../../nifcloud/servers.ts';
 import { FakeClock } from '../../fake-clock.ts';
+import { ElasticCloud } from './elastic-cloud.ts';
 import { KubeApi } from './kube-api.ts';
 import { L4Cloud } from './l4-cloud.ts';
 import { Events, Log } from './surroundings.ts';
@@ -49,12 +50,17 @@ export class World {
   readonly events = new Events();
   readonly log = new Log();
   readonly clock = new FakeClock();
+  readonly elastic = new ElasticCloud(this.clock);
   readonly stop = new AbortController();
   servers: Server[] = [];
   serverLists = 0;
-  controller = this.start();
+  /** What is set for the controllers that are started. */
+  readonly flags: Pick<ServiceControllerOptions, 'dryRun' | 'loadBalancerClass' | 'metrics'>;
+  controller: ServiceController;
 
-  constructor(service: Service = SERVICE) {
+  constructor(service: Service = SERVICE, flags: Partial<World['flags']> = {}) {
+    this.flags = { dryRun: false, loadBalancerClass: '', ...flags };
+    this.controller = this.start();
     for (const name of ['node01', 'node02']) {
       this.addServer(name);
       this.api.addNode(node(name));
@@ -62,9 +68,10 @@ export class World {
     this.api.addService(service);
   }
 
-  addServer(name: string): void {
+  addServer(name: string, firewallGroup = `fw${name}`): void {
     this.servers.push(server(name));
     this.cloud.servers.set(name, `i-${name}`);
+    this.elastic.addServer(name, firewallGroup);
   }
 
   start(): ServiceController {
@@ -81,6 +88,10 @@ export class World {
         },
       },
       loadBalancers: this.cloud,
+      elasticLoadBalancers: this.elastic.loadBalancers,
+      firewallGroups: this.elastic.firewallGroups,
+      clusterName: 'kubernetes',
+      ...this.flags,
       events: this.events,
       logger: this.log,
       clock: this.clock,
@@ -123,6 +134,6 @@ export class World {
 
   /** Calls that any of both APIs saw since the last look: writes only. */
   takeWrites(): string[] {
-    return [...this.api.writes.splice(0), ...this.cloud.writes.splice(0)];
+    return [...this.api.writes.splice(0), ...this.cloud.writes.splice(0), ...this.elastic.writes.splice(0)];
   }
 }

@@ -131,18 +131,11 @@ describe('a Service that asks for what cannot be', () => {
     expect([world.cloud.lists, world.serverLists, world.takeWrites()]).to.deep.equal([0, 0, []]);
   });
 
-  it('gets nothing made for type elb, and is told (E7 #9)', async () => {
-    const world = new World(annotated('type', 'elb'));
-    await world.failingSync();
-    expect(world.events.take()[0]).to.match(/type=elb is invalid: .*elastic load balancers \(elb\) are not built yet/);
-    expect([world.cloud.lists, world.takeWrites()]).to.deep.equal([0, []]);
-  });
-
   it('keeps a load balancer that it has, with everything else served, and is told once (E7 #9)', async () => {
     const world = new World();
     await world.sync();
     world.events.take();
-    world.api.edit((one) => annotated('type', 'elb', annotated('healthcheck-interval', '42', one)));
+    world.api.edit((one) => annotated('type', 'elv', annotated('healthcheck-interval', '42', one)));
     world.addServer('node03');
     world.api.addNode(node('node03'));
     await world.sync();
@@ -151,7 +144,7 @@ describe('a Service that asks for what cannot be', () => {
     expect(world.cloud.balancers.get(LB)?.listeners[0]?.healthCheck?.intervalSeconds).to.equal(42);
     const warnings = world.events.take().filter((line) => line.startsWith('Warning'));
     expect(warnings).to.have.length(1);
-    expect(warnings[0]).to.match(/LoadBalancerSettingSkipped: .*type=elb is invalid.*keeps what it has/);
+    expect(warnings[0]).to.match(/LoadBalancerSettingSkipped: .*type=elv is invalid.*keeps what it has/);
   });
 
   it('is not opened to the world because its ranges are refused', async () => {
@@ -391,14 +384,6 @@ describe('deleting a Service', () => {
     world.api.deleteService();
     await world.sync();
     expect([world.cloud.balancers.size, world.api.service()]).to.deep.equal([0, undefined]);
-  });
-
-  it('holds back one that may have an elastic load balancer, which would be left behind', async () => {
-    const metadata = { ...SERVICE.metadata, finalizers: [CLEANUP_FINALIZER] };
-    const world = new World(annotated('type', 'elb', { ...SERVICE, metadata }));
-    world.api.deleteService();
-    expect((await world.failingSync()).message).to.match(/not built yet; delete 0a1b2c3d4e5f607 by hand/);
-    expect(world.api.service()).to.not.equal(undefined);
   });
 
   it('keeps the finalizer while a port cannot be deleted', async () => {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { UsageError, flag, helpText, parseDurationMs, parseFlags } from '../../../daemon/flags.ts';
+import { UsageError, durationText, flag, helpText, parseDurationMs, parseFlags } from '../../../daemon/flags.ts';
 import { requiredEnvironment } from '../../../daemon/environment.ts';
 
 const SPECS = {
@@ -12,7 +12,10 @@ const SPECS = {
   period: flag.durationMs({ default: 300_000, help: 'Period' }),
   controllers: flag.list({ default: ['*'], help: 'Controllers' }),
   'logging-format': flag.choice({ of: ['text', 'json'], default: 'text', help: 'Format' }),
+  'tls-cipher-suites': flag.list({ default: [], of: ['A', 'B'], help: 'Suites' }),
+  'feature-gates': flag.gates({ help: 'Gates' }),
   v: flag.integer({ default: 0, min: 0, help: 'Verbosity' }),
+  help: flag.boolean({ help: 'Print this text' }),
 };
 
 describe('parseFlags', () => {
@@ -27,7 +30,10 @@ describe('parseFlags', () => {
       period: 300_000,
       controllers: ['*'],
       'logging-format': 'text',
+      'tls-cipher-suites': [],
+      'feature-gates': [],
       v: 0,
+      help: false,
     });
   });
 
@@ -45,6 +51,17 @@ describe('parseFlags', () => {
     [['--controllers=*,-route'], 'controllers', ['*', '-route']],
     [['--controllers=a,b', '--controllers=c'], 'controllers', ['a', 'b', 'c']],
     [['--v=1', '--v=2'], 'v', 2],
+    [['-v2'], 'v', 2],
+    [['-h'], 'help', true],
+    [['--secure_port=0'], 'secure-port', 0],
+    [['--leader-elect=T'], 'leader-elect', true],
+    [['--leader-elect=0'], 'leader-elect', false],
+    [['--tls-cipher-suites=B,A'], 'tls-cipher-suites', ['B', 'A']],
+    [
+      ['--feature-gates=AllAlpha=true,X=0', '--feature-gates=Y=t'],
+      'feature-gates',
+      ['AllAlpha=true', 'X=false', 'Y=true'],
+    ],
   ];
   for (const [argv, name, value] of accepted) {
     it(`reads ${argv.join(' ')}`, () => {
@@ -60,6 +77,10 @@ describe('parseFlags', () => {
     [['--endpoint'], /^--endpoint needs a value: --endpoint=TEXT$/],
     [['--secure-port=70000'], /^--secure-port=70000 is not allowed: it takes a whole number from 0 up to 65535$/],
     [['--secure-port='], /it takes a whole number/],
+    [['--secure-port=1e3'], /it takes a whole number/],
+    [['--secure-port=0x10'], /it takes a whole number/],
+    [['--tls-cipher-suites=A,C'], /^--tls-cipher-suites=A,C is not allowed: it takes one of A, B$/],
+    [['--feature-gates=AllAlpha'], /it takes Name=true or Name=false$/],
     [['--leader-elect=yes'], /it takes true or false$/],
     [['--period=10'], /it takes a duration such as/],
     [['--logging-format=xml'], /^--logging-format=xml is not allowed: it takes one of text, json$/],
@@ -78,6 +99,10 @@ describe('parseDurationMs', () => {
     ['100ms', 100],
     ['1.5h', 5_400_000],
     ['1h2m3s4ms', 3_723_004],
+    ['.5s', 500],
+    ['1000us', 1],
+    ['2000000ns', 2],
+    ['1..5s', undefined],
     ['10', undefined],
     ['-5s', undefined],
     ['5 s', undefined],
@@ -87,7 +112,26 @@ describe('parseDurationMs', () => {
     it(`${JSON.stringify(text)} is ${ms}`, () => expect(parseDurationMs(text)).to.equal(ms));
 });
 
+describe('durationText', () => {
+  for (const text of ['0s', '200ms', '1.5s', '59s', '1m0s', '5m0s', '1h0m0s', '12h0m0s', '1h2m3.004s']) {
+    it(`writes ${text} as Go does`, () => expect(durationText(parseDurationMs(text) ?? NaN)).to.equal(text));
+  }
+});
+
 describe('helpText', () => {
+  it('groups flags under titles, on lines of their own where their names are long, and ends with notes', () => {
+    const long = { [`a-very-long-name-${'x'.repeat(60)}`]: flag.text({ default: 'd', help: 'Long' }) };
+    const manual = { program: 'ccm', summary: 'Does it.', environment: [], notes: ['That is all.'] };
+    const lines = helpText(manual, [
+      ['Short', SPECS],
+      ['Long', long],
+    ]).split('\n');
+    const at = lines.indexOf('Long:');
+    expect(lines.slice(at + 1, at + 3)).to.deep.equal([`  --${Object.keys(long)[0]}=TEXT`, '        Long (default d)']);
+    expect(lines).to.include('Short:');
+    expect(lines.slice(-3)).to.deep.equal(['', 'That is all.', '']);
+  });
+
   it('names every flag with its default, and the environment', () => {
     const text = helpText({ program: 'ccm', summary: 'Does it.', environment: [['REGION', 'Where']] }, SPECS);
     expect(text).to.match(/^ {2}--secure-port=N +Port \(default 10258\)$/m);

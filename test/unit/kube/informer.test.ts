@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { Informer, type ChangeHandler } from '../../../kube/informer.ts';
-import { KubeClient } from '../../../kube/rest.ts';
+import { KubeClient, type Query } from '../../../kube/rest.ts';
 import type { KubeObject } from '../../../kube/types.ts';
 import { FakeClock } from '../../fake-clock.ts';
 import { advanceUntil, ApiServer, memoryLogger, node, sendJson, statusBody, until } from './api-server.ts';
@@ -22,6 +22,7 @@ describe('Informer', () => {
   let logger: ReturnType<typeof memoryLogger>;
   let abort: AbortController;
   let informer: Informer<KubeObject>;
+  let heard: number; // events of watches
   let seen: string[];
   let running: Promise<void> | undefined;
 
@@ -32,7 +33,17 @@ describe('Informer', () => {
     logger = memoryLogger();
     abort = new AbortController();
     const client = new KubeClient({ server: api.url, token: () => undefined }, { userAgent: 'test', logger, clock });
-    informer = new Informer<KubeObject>({ client, path: '/api/v1/nodes', logger, clock, random: () => 0 });
+    heard = 0;
+    const counting: Pick<KubeClient, 'get' | 'watch'> = {
+      get: (path, options) => client.get(path, options),
+      async *watch<T extends KubeObject>(path: string, query: Query, signal: AbortSignal) {
+        for await (const event of client.watch<T>(path, query, signal)) {
+          heard += 1;
+          yield event;
+        }
+      },
+    };
+    informer = new Informer<KubeObject>({ client: counting, path: '/api/v1/nodes', logger, clock, random: () => 0 });
     seen = [];
     running = undefined;
   });
@@ -288,6 +299,29 @@ describe('Informer', () => {
       expect(latestWatch().query['resourceVersion']).to.equal('17');
       expect(api.lists).to.deep.equal(['0']);
     });
+  });
+
+  it('an hour in which nothing comes but bookmarks costs no list and no pause', async () => {
+    api.objects = [node('a', '1')];
+    await start();
+    let opened = 0;
+    for (let minute = 1; minute <= 60; minute += 1) {
+      const watch = latestWatch();
+      watch.send('BOOKMARK', node('', String(1_000 + minute)));
+      await until(() => heard === minute);
+      // The server ends each watch after some minutes; one that is new has to be there before time goes on.
+      if (minute % 8 === 0) {
+        opened = api.watches.length;
+        watch.response.end();
+        await until(() => api.watches.length === opened + 1);
+        expect(latestWatch().query['resourceVersion']).to.equal(String(1_000 + minute));
+      }
+      await clock.advance(60_000);
+    }
+    expect(api.watches).to.have.length(8);
+    expect(api.lists).to.deep.equal(['0']);
+    expect(seen).to.deep.equal(['added a@1']);
+    expect(logger.lines).to.deep.equal([]);
   });
 
   it('an abort leaves no connection, no timer and no further call', async () => {

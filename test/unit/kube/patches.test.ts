@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import {
   addressesReplaced,
+  conditionSet,
   finalizerAdded,
   finalizerRemoved,
   labelsSet,
@@ -8,7 +9,7 @@ import {
   taintsReplaced,
   type Patch,
 } from '../../../kube/patches.ts';
-import type { LoadBalancerIngress, Node, NodeAddress, Service, Taint } from '../../../kube/types.ts';
+import type { Condition, LoadBalancerIngress, Node, NodeAddress, Service, Taint } from '../../../kube/types.ts';
 
 const OURS = 'service.kubernetes.io/load-balancer-cleanup';
 const withFinalizers = (...finalizers: string[]): Service => ({ metadata: { name: 's', finalizers } });
@@ -21,6 +22,20 @@ const untainted: Node = { metadata: { name: 'n', resourceVersion: '7' } };
 const internal: NodeAddress = { type: 'InternalIP', address: '10.0.0.1' };
 const external: NodeAddress = { type: 'ExternalIP', address: '203.0.113.1' };
 const addressed = (...addresses: NodeAddress[]): Node => ({ metadata: { name: 'n' }, status: { addresses } });
+
+const reachable: Condition = { type: 'NetworkUnavailable', status: 'False', reason: 'RouteCreated', message: 'm' };
+const conditioned = (condition: Condition): Node => ({
+  metadata: { name: 'n' },
+  status: { conditions: [{ type: 'Ready', status: 'True' }, condition] },
+});
+const atMs = Date.UTC(2025, 0, 2, 3, 4, 5, 678);
+const written = {
+  status: {
+    conditions: [
+      { ...reachable, lastHeartbeatTime: '2025-01-02T03:04:05Z', lastTransitionTime: '2025-01-02T03:04:05Z' },
+    ],
+  },
+};
 
 const vip: LoadBalancerIngress = { ip: '203.0.113.9' };
 const balanced = (...ingress: LoadBalancerIngress[]): Service => ({
@@ -91,6 +106,20 @@ const cases: Record<string, readonly [string, Patch | undefined, object | undefi
       { status: { addresses: [internal] } },
     ],
     ['by the same', addressesReplaced(addressed(internal), [{ ...internal }]), undefined],
+  ],
+  conditionSet: [
+    ['that is new', conditionSet(untainted, reachable, atMs), written],
+    ['of another status', conditionSet(conditioned({ ...reachable, status: 'True' }), reachable, atMs), written],
+    [
+      'of another reason',
+      conditionSet(conditioned({ ...reachable, reason: 'NoRouteCreated' }), reachable, atMs),
+      written,
+    ],
+    [
+      'of another message only',
+      conditionSet(conditioned({ ...reachable, message: 'other' }), reachable, atMs),
+      undefined,
+    ],
   ],
   loadBalancerStatus: [
     ['of one without any', loadBalancerStatus(bare, [vip]), { status: { loadBalancer: { ingress: [vip] } } }],

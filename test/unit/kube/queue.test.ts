@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { runWorkers, WorkQueue } from '../../../kube/queue.ts';
 import { exponentialPerKey } from '../../../kube/rate-limit.ts';
 import { RetryAfterError, type Key, type Result } from '../../../kube/reconcile.ts';
+import type { QueueState } from '../../../kube/surroundings.ts';
 import { FakeClock } from '../../fake-clock.ts';
 import { memoryLogger } from './api-server.ts';
 
@@ -124,6 +125,53 @@ describe('WorkQueue', () => {
     const getters = [queue.get(), queue.get()];
     queue.shutDown();
     expect(await Promise.all(getters)).to.deep.equal([undefined, undefined]);
+  });
+
+  it('tells what it is like and what happens, as client-go does', async () => {
+    const told: string[] = [];
+    let state: (() => QueueState) | undefined;
+    queue = new WorkQueue({
+      name: 'test',
+      limiter: exponentialPerKey(5_000, 300_000),
+      clock,
+      metrics: {
+        register: (name, ask) => {
+          told.push(`register ${name}`);
+          state = ask;
+        },
+        added: (name) => void told.push(`added ${name}`),
+        retried: (name) => void told.push(`retried ${name}`),
+        taken: (name, seconds) => void told.push(`taken ${name} ${seconds}`),
+        done: (name, seconds) => void told.push(`done ${name} ${seconds}`),
+      },
+    });
+    queue.add('a');
+    queue.add('a');
+    queue.add('b');
+    expect(state?.()).to.deep.equal({ depth: 2, unfinishedSeconds: 0, longestSeconds: 0 });
+    await clock.advance(1_000);
+    await queue.get();
+    await clock.advance(2_000);
+    await queue.get();
+    queue.add('a'); // while it runs: it waits to be taken again
+    await clock.advance(3_000);
+    expect(state?.()).to.deep.equal({ depth: 1, unfinishedSeconds: 8, longestSeconds: 5 });
+    queue.done('a');
+    queue.addRateLimited('b');
+    queue.addAfter('a', 0);
+    expect(state?.()).to.deep.equal({ depth: 1, unfinishedSeconds: 3, longestSeconds: 3 });
+    expect(told).to.deep.equal([
+      'register test',
+      'added test',
+      'added test',
+      'taken test 1',
+      'taken test 3',
+      'added test',
+      'done test 5',
+      'retried test',
+      'retried test',
+    ]);
+    queue.shutDown();
   });
 
   const adds = fc.array(

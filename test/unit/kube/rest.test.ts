@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { KubeConnectionError, KubeError } from '../../../kube/errors.ts';
 import { KubeClient, type KubeClientOptions } from '../../../kube/rest.ts';
+import type { KubeRequestMetrics } from '../../../kube/surroundings.ts';
 import type { KubeObject, WatchEvent } from '../../../kube/types.ts';
 import { FakeClock } from '../../fake-clock.ts';
 import { advanceUntil, ApiServer, failure, memoryLogger, node, sendJson, statusBody, until } from './api-server.ts';
@@ -98,6 +99,19 @@ describe('KubeClient', () => {
   });
 
   describe('refusals', () => {
+    it('of a token are told to whom it came from', async () => {
+      api.answer = (_request, response) => sendJson(response, 401, statusBody(401, 'Unauthorized'));
+      const refused: string[] = [];
+      const connection = {
+        server: api.url,
+        token: () => 'old',
+        refused: (token: string) => void refused.push(token),
+      };
+      const client = new KubeClient(connection, { userAgent: 'test/1', logger, clock });
+      expect(await failure(client.get('/p', { signal }))).to.include({ status: 401, reason: 'Unauthorized' });
+      expect(refused).to.deep.equal(['old']);
+    });
+
     it('are KubeErrors with what the Status says', async () => {
       const details = { name: 'a', kind: 'nodes' };
       api.answer = (_request, response) =>
@@ -288,6 +302,71 @@ describe('KubeClient', () => {
       await until(() => clock.sleeping === 1);
       await clock.advance(1_000);
       await next;
+    });
+  });
+
+  describe('metrics', () => {
+    let told: string[];
+    let host: string;
+    const tell =
+      (what: string) =>
+      (verb: string, at: string, value: string | number): void => {
+        expect(at).to.equal(host);
+        told.push(`${what} ${verb} ${value}`);
+      };
+    const names = ['throttled', 'answered', 'retried', 'finished', 'sent', 'received'] as const;
+    const measured = (options: Partial<KubeClientOptions> = {}): KubeClient => {
+      const metrics = Object.fromEntries(names.map((name) => [name, tell(name)])) as unknown as KubeRequestMetrics;
+      return newClient({ metrics, ...options });
+    };
+
+    beforeEach(() => {
+      told = [];
+      host = new URL(api.url).host;
+    });
+
+    it('tell of each try, of waits and of the whole', async () => {
+      api.answer = (_request, response) =>
+        api.requests.length === 1
+          ? sendJson(response, 503, { kind: 'Status' }, { 'retry-after': '7' })
+          : sendJson(response, 200, {});
+      const answer = measured({ qps: 1, burst: 1 }).patch('/p', { x: 1 }, 'merge', { signal });
+      await until(() => logger.lines.length > 0);
+      await clock.advance(7_000);
+      await answer;
+      expect(told).to.deep.equal([
+        'throttled PATCH 0',
+        'sent PATCH 7',
+        'answered PATCH 503',
+        'received PATCH 17',
+        'retried PATCH 503',
+        'throttled PATCH 0',
+        'sent PATCH 7',
+        'answered PATCH 200',
+        'received PATCH 2',
+        'finished PATCH 7',
+      ]);
+      told = [];
+      const late = measured({ qps: 1, burst: 0 }).get('/p', { signal });
+      await until(() => clock.sleeping === 1);
+      await clock.advance(1_000);
+      await late;
+      expect(told[0]).to.equal('throttled GET 1');
+      expect(told.at(-1)).to.equal('finished GET 1');
+    });
+
+    it('count what was not answered, and watches by their opening alone', async () => {
+      const client = measured();
+      const reading = client.watch('/nodes', {}, signal).next();
+      await until(() => api.watches.length === 1);
+      await until(() => told.length === 2);
+      expect(told).to.deep.equal(['throttled GET 0', 'answered GET 200']);
+      told = [];
+      await api.stop();
+      await failure(reading);
+      await failure(client.get('/p', { signal }));
+      await api.start();
+      expect(told).to.deep.equal(['throttled GET 0', 'answered GET <error>', 'finished GET 0']);
     });
   });
 

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { NifcloudError } from '../../../nifcloud/errors.ts';
 import { Servers } from '../../../nifcloud/servers.ts';
 import { FakeClock } from '../../fake-clock.ts';
 import { errorOf, RecordedApi } from './recorded-api.ts';
@@ -145,4 +146,40 @@ describe('servers', () => {
     expect(await Promise.all([stopped, gone])).to.deep.equal(['renamed', 'gone']);
     expect(api.calls.map(({ sent }) => sent)).to.deep.equal([{}, {}]);
   });
+});
+
+const find = async (answer: string | Error): Promise<unknown> => {
+  const api = new RecordedApi(() => {
+    if (answer instanceof Error) throw answer;
+    return answer;
+  });
+  const result = await new Servers(api, new FakeClock(), logger, 3_000)
+    .find('node01', never)
+    .catch((error: unknown) => error);
+  expect(api.calls).to.deep.equal([{ kind: 'read', action: 'DescribeInstances', sent: { 'InstanceId.1': 'node01' } }]);
+  return result;
+};
+
+const refusal = (code: string): NifcloudError =>
+  new NifcloudError({ action: 'DescribeInstances', code, detail: '', outcome: 'refused' });
+
+describe('one server by its name', () => {
+  it('is found', async () => {
+    const answer = `<reservationSet>${NODE02}${NODE01}</reservationSet>`;
+    expect(await find(answer)).to.include({ name: 'node01', uniqueId: 'i-0abc1def' });
+  });
+  it('does not exist only when the cloud says so by the code for it', async () => {
+    expect(await find(refusal('Client.InvalidParameterNotFound.Instance'))).to.equal(undefined);
+  });
+  const doubts: [string, string | Error][] = [
+    ['shows none', '<reservationSet/>'],
+    ['shows another one', `<reservationSet>${NODE02}</reservationSet>`],
+    ['misses something else', refusal('Client.InvalidParameterNotFound.Tenancy')],
+    ['is an internal error', refusal('Server.InternalError')],
+  ];
+  for (const [what, answer] of doubts) {
+    it(`is not known not to exist when the answer ${what}`, async () => {
+      expect(await find(answer)).to.be.instanceOf(Error);
+    });
+  }
 });

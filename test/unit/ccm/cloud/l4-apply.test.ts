@@ -36,9 +36,9 @@ const seenListener = (): fc.Arbitrary<L4Listener> =>
     ),
     targets: fc.subarray(SERVERS),
     filter: fc.record({ type: fc.constantFrom('allow' as const, 'deny' as const), addresses: entries() }),
-    stickiness: fc.constant(undefined),
-    sorryPage: fc.constant(undefined),
-    certificateId: fc.constant(''),
+    stickiness: stated(fc.constant({ periodMinutes: 15 })),
+    sorryPage: stated(fc.constant({ statusCode: 200 })),
+    certificateId: fc.constantFrom('', 'c-1'),
     sslPolicyId: fc.constant(''),
   });
 
@@ -64,6 +64,9 @@ const wantedListener = (): fc.Arbitrary<Omit<WantedListener, 'targets'>> =>
       icmp: fc.boolean(),
       intervalSeconds: stated(fc.constantFrom(5, 42)),
       unhealthyThreshold: stated(fc.constantFrom(1, 3)),
+      stickiness: stated(fc.constantFrom('off' as const, { periodMinutes: undefined }, { periodMinutes: 30 })),
+      sorryPage: stated(fc.constantFrom('off' as const, { statusCode: 503 })),
+      certificateId: stated(fc.constant('c-2')),
       addresses: entries(),
       // Rarely not known, as when somebody asks for more ranges than a filter holds.
       isFilterKnown: fc.integer({ min: 0, max: 9 }).map((n) => n > 0),
@@ -235,6 +238,10 @@ function assertReached(wanted: WantedL4, before: L4LoadBalancer | undefined, aft
     expect(listener?.filter.type).to.equal('allow');
     expect(listener?.filter.addresses).to.have.members([...(one.filter?.addresses ?? [])]);
     expect(listener?.healthCheck?.target.toUpperCase()).to.equal(one.healthCheck.target);
+    const { stickiness, sorryPage, certificateId } = one;
+    if (stickiness !== undefined) expect(listener?.stickiness === undefined).to.equal(stickiness === 'off');
+    if (sorryPage !== undefined) expect(listener?.sorryPage).to.deep.equal(sorryPage === 'off' ? undefined : sorryPage);
+    if (certificateId !== undefined) expect(listener?.certificateId).to.equal(certificateId);
     if (one.targets === undefined) continue;
     const names = listener?.targets.map((target) => target.serverName) ?? [];
     const [listed, unlisted] = [true, false].map((is) =>

@@ -179,4 +179,45 @@ describe('the plan for an L4 load balancer', () => {
     expect([...list]).to.have.members(after!);
     expect(steps).to.have.length(4);
   });
+
+  const ports = { loadBalancerPort: 80, instancePort: 30080 };
+
+  it('leaves stickiness, sorry page and certificate that somebody set by hand', () => {
+    const tuned = seenPort(80, 30080, {
+      stickiness: { periodMinutes: 15 },
+      sorryPage: { statusCode: 200 },
+      certificateId: 'c-9',
+    });
+    expect(planL4(wanted(wantedPort(80, 30080)), seen(tuned))).to.deep.equal([]);
+  });
+
+  it('sets what is stated of them in two calls, after what the port needs to serve', () => {
+    const stated = { stickiness: { periodMinutes: undefined }, sorryPage: { statusCode: 503 }, certificateId: 'c-1' };
+    expect(
+      planL4(wanted({ ...wantedPort(80, 30080), ...stated }), seen(seenPort(80, 30080, { targets: [] }))),
+    ).to.deep.equal([
+      { kind: 'register-targets', ports, serverNames: ['node0'] },
+      { kind: 'set-options', ports, change: { stickiness: { periodMinutes: 5 }, sorryPage: { statusCode: 503 } } },
+      { kind: 'set-certificate', ports, certificateId: 'c-1' },
+    ]);
+    expect(kinds(planL4(wanted({ ...wantedPort(80, 30080), ...stated }), undefined)).slice(-2)).to.deep.equal([
+      'set-options',
+      'set-certificate',
+    ]);
+  });
+
+  it('keeps the time that somebody chose for stickiness that is stated without one', () => {
+    const present = seenPort(80, 30080, { stickiness: { periodMinutes: 15 } });
+    const sticky = { ...wantedPort(80, 30080), stickiness: { periodMinutes: undefined } };
+    expect(planL4(wanted(sticky), seen(present))).to.deep.equal([]);
+  });
+
+  it('switches off what is stated to be off, once', () => {
+    const off = { ...wantedPort(80, 30080), stickiness: 'off', sorryPage: 'off' } as const;
+    const present = seenPort(80, 30080, { stickiness: { periodMinutes: 15 } });
+    expect(planL4(wanted(off), seen(present))).to.deep.equal([
+      { kind: 'set-options', ports, change: { stickiness: 'off' } },
+    ]);
+    expect(planL4(wanted(off), seen(seenPort(80, 30080)))).to.deep.equal([]);
+  });
 });

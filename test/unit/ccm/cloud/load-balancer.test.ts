@@ -39,6 +39,12 @@ const existing = (...listening: number[]): L4LoadBalancer => ({
   listeners: listening.map(listener),
 });
 
+const annotated = (annotations: Record<string, string>, spec: Service['spec'] = {}): Service =>
+  service(
+    spec,
+    Object.fromEntries(Object.entries(annotations).map(([suffix, value]) => [ANNOTATION_PREFIX + suffix, value])),
+  );
+
 const want = (one: Service, seen?: L4LoadBalancer): ReturnType<typeof wantedL4> => wantedL4(readRequest(one), [], seen);
 
 describe('the load balancer of a Service', () => {
@@ -59,6 +65,9 @@ describe('the load balancer of a Service', () => {
           healthCheck: { target: 'TCP:30080', intervalSeconds: undefined, unhealthyThreshold: undefined },
           targets: [],
           filter: { type: 'allow', addresses: [] },
+          stickiness: undefined,
+          sorryPage: undefined,
+          certificateId: undefined,
         },
       ],
     });
@@ -78,9 +87,34 @@ describe('the load balancer of a Service', () => {
     expect(readRequest(service({}, icmp)).advice).to.deep.equal([]);
   });
 
-  it('says that sessionAffinity does not reach it', () => {
-    expect(readRequest(service({ sessionAffinity: 'ClientIP' })).advice[0]).to.match(/^spec.sessionAffinity=ClientIP/);
+  it('says which annotation does what sessionAffinity does not', () => {
+    const advice = readRequest(service({ sessionAffinity: 'ClientIP' })).advice[0];
+    expect(advice).to.match(/^spec.sessionAffinity=ClientIP .*session-stickiness-method=source-ip$/);
     expect(readRequest(service({ sessionAffinity: 'None' })).advice).to.deep.equal([]);
+    const sticky = annotated({ 'session-stickiness-method': 'source-ip' }, { sessionAffinity: 'ClientIP' });
+    expect(readRequest(sticky).advice).to.deep.equal([]);
+  });
+
+  it('has stickiness on all ports, the sorry page on 80 and the certificate on 443, if annotated', () => {
+    const annotations = {
+      'session-stickiness-period': '10',
+      'sorry-page-status-code': '503',
+      'ssl-certificate-id': 'c-1',
+    };
+    const [http, https] = want(annotated(annotations, { ports: ports(80, 443) })).wanted.listeners;
+    expect(http).to.deep.include({ stickiness: { periodMinutes: 10 }, sorryPage: { statusCode: 503 } });
+    expect(https).to.deep.include({ stickiness: { periodMinutes: 10 }, sorryPage: undefined, certificateId: 'c-1' });
+    expect(http?.certificateId).to.equal(undefined);
+  });
+
+  it('ends TLS on any port that a certificate is stated for', () => {
+    const { wanted } = want(annotated({ 'ssl-certificate-id': '80=c-1,443=c-2' }, { ports: ports(80, 443) }));
+    expect(wanted.listeners.map((one) => one.certificateId)).to.deep.equal(['c-1', 'c-2']);
+  });
+
+  it('has neither where the annotation says none', () => {
+    const annotations = { 'session-stickiness-method': 'none', 'sorry-page-status-code': 'none' };
+    expect(want(annotated(annotations)).wanted.listeners[0]).to.include({ stickiness: 'off', sorryPage: 'off' });
   });
 
   const udp: ServicePort = { name: 'dns', protocol: 'UDP', port: 53, nodePort: 30053 };
@@ -110,7 +144,22 @@ describe('the load balancer of a Service', () => {
       service({}, { [`${ANNOTATION_PREFIX}network-volume`]: '15' }),
       /^annotation .*network-volume=15 is invalid: allowed are 10/,
     ],
-    ['the elastic kind', service({}, { [`${ANNOTATION_PREFIX}type`]: 'elb' }), /type=elb is invalid: .*not built yet/],
+    ['a kind that does not exist', annotated({ type: 'nlb' }), /type=nlb is invalid: .*lb \(L4\) and elb/],
+    [
+      'a sorry page without port 80',
+      annotated({ 'sorry-page-status-code': '503' }, { ports: ports(443) }),
+      /=503 is invalid: only for port 80/,
+    ],
+    [
+      'a certificate without port 443',
+      annotated({ 'ssl-certificate-id': 'c-1' }),
+      /=c-1 is invalid: there is no port 443/,
+    ],
+    [
+      'a certificate for no port',
+      annotated({ 'ssl-certificate-id': '8443=c-1' }),
+      /=8443=c-1 is invalid: .*no port 8443/,
+    ],
   ];
   for (const [name, one, message] of refusals) {
     it(`is not made for ${name}`, () => {

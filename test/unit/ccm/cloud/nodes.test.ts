@@ -86,7 +86,7 @@ describe('targets', () => {
     ];
     expect(targetsOf(nodes, [SERVER])).to.deep.equal({
       targets: [
-        { serverName: 'node01', serverUniqueId: 'i-abcd1234', listed: true },
+        { serverName: 'node01', serverUniqueId: 'i-abcd1234', listed: true, zone: 'east-11' },
         { serverName: 'onprem', serverUniqueId: '', listed: false },
         { serverName: 'gone', serverUniqueId: 'i-gone', listed: false },
         { serverName: 'foreign', serverUniqueId: '', listed: false },
@@ -96,7 +96,9 @@ describe('targets', () => {
   });
   it('carry the present name of a renamed server', () => {
     const { targets } = targetsOf([node({ name: 'oldname', providerID: 'i-abcd1234' })], [SERVER]);
-    expect(targets).to.deep.equal([{ serverName: 'node01', serverUniqueId: 'i-abcd1234', listed: true }]);
+    expect(targets).to.deep.equal([
+      { serverName: 'node01', serverUniqueId: 'i-abcd1234', listed: true, zone: 'east-11' },
+    ]);
   });
 });
 
@@ -194,6 +196,74 @@ describe('addresses of a node', () => {
       expect(addressesToSet(it, { ...SERVER, ...server })).to.deep.equal(result);
     });
   }
+});
+
+const at = (networkId: string, privateAddress: string, publicAddress = ''): Server['interfaces'][number] => ({
+  networkId,
+  networkName: '',
+  privateAddress,
+  publicAddress,
+});
+const shown = (one: Node, server: Partial<Server>): readonly string[] =>
+  (addressesToSet(one, { ...SERVER, ...server }) ?? []).map(({ type, address }) => `${type} ${address}`);
+
+const internal = (address: string): NodeAddress => ({ type: 'InternalIP', address });
+
+describe('addresses of a node with several interfaces', () => {
+  it('are all there, once each, behind those of the Go program (E7 #28)', () => {
+    const interfaces = [
+      at('net-COMMON_GLOBAL', '', '198.51.100.5'),
+      at('net-COMMON_PRIVATE', '10.0.0.5'),
+      at('net-1', '192.168.0.5'),
+    ];
+    expect(shown(node(), { interfaces })).to.deep.equal([
+      'ExternalIP 198.51.100.5',
+      'InternalIP 10.0.0.5',
+      'InternalIP 192.168.0.5',
+    ]);
+  });
+
+  it('have an internal one although the server shows only a public one (E7 #28)', () => {
+    const interfaces = [at('net-COMMON_GLOBAL', '', '198.51.100.5'), at('net-1', '192.168.0.5')];
+    expect(shown(node(), { privateAddress: '', interfaces })).to.deep.equal([
+      'ExternalIP 198.51.100.5',
+      'InternalIP 192.168.0.5',
+    ]);
+  });
+
+  it('are narrowed to the interface that the kubelet was given (hc#71, os#407)', () => {
+    const one = node({ metadata: { name: 'node01', annotations: provided('192.168.0.5') } });
+    expect(shown(one, { interfaces: [at('net-1', '192.168.0.5')] })).to.deep.equal([
+      'InternalIP 192.168.0.5',
+      'ExternalIP 198.51.100.5',
+    ]);
+  });
+
+  it('hold the one that a guest on a private LAN chose for itself, which the cloud does not know: such a node can join', () => {
+    const annotations = provided('192.168.0.5');
+    const interfaces = [at('net-COMMON_GLOBAL', '', '198.51.100.5'), at('net-1', '')];
+    const server = { ...SERVER, privateAddress: '', interfaces };
+    expect(shown(node({ metadata: { name: 'node01', annotations } }), server)).to.deep.equal([
+      'InternalIP 192.168.0.5',
+      'ExternalIP 198.51.100.5',
+    ]);
+    expect(() => initialized(fresh({ metadata: { name: 'node01', annotations } }), server, 'r')).to.not.throw();
+    const noLan = {
+      ...server,
+      interfaces: [at('net-COMMON_GLOBAL', '', '198.51.100.5'), at('net-MULTI_IP_ADDRESS', '')],
+    };
+    expect(() => initialized(fresh({ metadata: { name: 'node01', annotations } }), noLan, 'r')).to.throw(
+      /192\.168\.0\.5/,
+    );
+  });
+
+  it('are put in order within a type, whose first one others use', () => {
+    const server = { publicAddress: '', interfaces: [at('net-1', '192.168.0.5')] };
+    const wrong = node({ status: { addresses: [internal('192.168.0.5'), internal('10.0.0.5')] } });
+    expect(shown(wrong, server)).to.deep.equal(['InternalIP 10.0.0.5', 'InternalIP 192.168.0.5']);
+    const right = node({ status: { addresses: [internal('10.0.0.5'), internal('192.168.0.5')] } });
+    expect(shown(right, server)).to.deep.equal([]);
+  });
 });
 
 describe('labels of an initialised node', () => {

@@ -179,8 +179,8 @@ describe('the state file', () => {
 
     it('does not go on with what a fault has held: faults end with the simulator', async () => {
       const startMs = Date.UTC(2025, 0, 1);
-      const { client, simulator } = await start(new FakeClock(startMs));
-      simulator.faults.add({ kind: 'slow-transition' });
+      const { client, simulator: first } = await start(new FakeClock(startMs));
+      first.faults.add({ kind: 'slow-transition' });
       await client.done('CreateVolume', { VolumeId: 'd9', Size: 100, InstanceId: 'a' });
       const late = new FakeClock(startMs + 60_000);
       const { simulator: later } = await start(late);

@@ -1,0 +1,153 @@
+import type { Clock } from '../daemon/clock.ts';
+import type { ElasticLoadBalancer } from '../nifcloud/elastic-load-balancers.ts';
+import type { FirewallGroup } from '../nifcloud/firewall-groups.ts';
+import type { WantedElastic } from './cloud/elastic-plan.ts';
+import { FirewallChanges, type FirewallCalls } from './cloud/firewall-apply.ts';
+import { ownedBy } from './cloud/firewall-owner.ts';
+import { planFirewall, wantedRules, type FirewallPlan, type FirewallStep } from './cloud/firewall-plan.ts';
+import { standIn, type FirewalledElastic } from './cloud/firewall-rules.ts';
+import type { Journey } from './elastic-journey.ts';
+import type { Gate, Hosts } from './kind.ts';
+import { RecentRead } from './recent-read.ts';
+
+export interface ElasticFirewallOptions {
+  readonly firewallGroups: FirewallCalls;
+  readonly clusterName: string;
+  readonly clock: Clock;
+  readonly tickMs: number;
+}
+
+interface Facts {
+  /** All that the cloud lists. */
+  readonly all: readonly ElasticLoadBalancer[];
+  readonly hosts: Hosts;
+}
+
+interface RulesProgress {
+  /** Whether they are in force. */
+  readonly isDone: boolean;
+  readonly hasBegun: boolean;
+  /** What keeps them from being in force. */
+  readonly problems: readonly string[];
+}
+
+/** The firewall rules of elastic load balancers, brought to what these need in passes that do not wait. */
+export class ElasticFirewall {
+  readonly #options: ElasticFirewallOptions;
+  readonly #groups: RecentRead<readonly FirewallGroup[]>;
+  readonly #changes: FirewallChanges;
+  /** What load balancers need whose rules are not in force yet: a group takes one change at a time, so one is to serve them all. */
+  readonly #pending = new Map<string, FirewalledElastic>();
+  #changedAtMs = -Infinity;
+
+  constructor(options: ElasticFirewallOptions) {
+    const { firewallGroups, clock, tickMs } = options;
+    this.#options = options;
+    this.#groups = new RecentRead((signal) => firewallGroups.list(signal), clock, tickMs / 2);
+    this.#changes = new FirewallChanges(firewallGroups);
+  }
+
+  /**
+   * A pass towards just the rules that `wanted` needs; of others only those that are waited for as well are touched.
+   */
+  async bring(
+    wanted: FirewalledElastic,
+    facts: Facts,
+    journey: Journey,
+    gate: Gate,
+    signal: AbortSignal,
+  ): Promise<RulesProgress> {
+    const text = textOf(wanted);
+    if (journey.rules === text) return { isDone: true, hasBegun: false, problems: journey.problems };
+    const { changedAtMs } = journey;
+    const since = changedAtMs === undefined ? undefined : Math.max(changedAtMs, this.#changedAtMs);
+    const groups = await this.#groups.get(since, signal);
+    const { steps, waiting, problems } = this.#plan([wanted], facts, groups);
+    journey.problems = problems;
+    if (steps.length > 0) {
+      const found = { kind: 'elastic', name: wanted.name, vip: wanted.vip, owners: [] } as const;
+      // Where nothing may be changed, the rest of the plan is to be heard as well.
+      if (!(await gate.permit(found, steps))) return { isDone: true, hasBegun: false, problems };
+    }
+    this.#pending.set(wanted.name, wanted);
+    const unsettled = await this.#send(steps, facts, groups, signal);
+    const isDone = waiting.length === 0 && steps.every((step) => !unsettled.has(step.group));
+    if (isDone) {
+      journey.rules = text;
+      this.#pending.delete(wanted.name);
+    }
+    return { isDone, hasBegun: unsettled.size > 0, problems };
+  }
+
+  /** Drops what a load balancer needs that is not worked on any more. */
+  forget(name: string): void {
+    this.#pending.delete(name);
+  }
+
+  /** @returns the groups in which more may have to be done */
+  async #send(
+    steps: readonly FirewallStep[],
+    facts: Facts,
+    groups: readonly FirewallGroup[],
+    signal: AbortSignal,
+  ): Promise<ReadonlySet<string>> {
+    const unsettled = new Set<string>();
+    if (steps.length === 0) return unsettled;
+    const changed = new Set(steps.map((step) => step.group));
+    const all = this.#plan([...this.#pending.values()], facts, groups).steps.filter((one) => changed.has(one.group));
+    const send = async (step: FirewallStep): Promise<void> => {
+      if ((await this.#changes.apply(step, signal)) !== 'settled') unsettled.add(step.group);
+    };
+    try {
+      await Promise.all(all.map(send));
+    } finally {
+      this.#changedAtMs = this.#options.clock.monotonicMs();
+    }
+    return unsettled;
+  }
+
+  /** @throws Error when the groups don't have the room for the rules of a load balancer that is about to be made */
+  async assertRoom(name: string, wanted: WantedElastic, facts: Facts, signal: AbortSignal): Promise<void> {
+    const groups = await this.#groups.get(undefined, signal);
+    const { problems } = this.#plan([standIn(name, wanted.listeners)], facts, groups);
+    if (problems.length > 0) throw new Error(problems.join('; '));
+  }
+
+  #plan(wanted: readonly FirewalledElastic[], { all, hosts }: Facts, groups: readonly FirewallGroup[]): FirewallPlan {
+    const { clusterName: cluster } = this.#options;
+    const others = all.filter((one) => !wanted.some(({ name }) => name === one.name));
+    const rules = wantedRules({ cluster, groups, servers: hosts.servers, loadBalancers: [...wanted, ...others] });
+    return planFirewall(groups, rules, ownedBy(cluster, wanted));
+  }
+}
+
+/**
+ * What has to get through while a load balancer becomes as it is wanted: what it sends now and what it is going to send. A listener that
+ * goes, or whose node port does, needs nothing any more: its rules go while its port still shows whose they are.
+ */
+export function rulesDuring(seen: ElasticLoadBalancer, wanted: WantedElastic['listeners']): FirewalledElastic {
+  const isKept = (one: ElasticLoadBalancer['listeners'][number]): boolean =>
+    wanted.some((other) => other.loadBalancerPort === one.loadBalancerPort && other.instancePort === one.instancePort);
+  const present = seen.listeners.map((one) => (isKept(one) ? one : { ...one, targets: [] }));
+  return { name: seen.name, vip: seen.vip, interfaces: seen.interfaces, listeners: [...present, ...wanted] };
+}
+
+/** What has to get through when a load balancer goes. */
+export function rulesOfNone(name: string, seen: ElasticLoadBalancer | undefined): FirewalledElastic {
+  const { vip = '', interfaces = [], listeners = [] } = seen ?? {};
+  return { name, vip, interfaces, listeners: listeners.map((one) => ({ ...one, targets: [] })) };
+}
+
+/** Equal for what needs the same rules. */
+function textOf({ listeners }: FirewalledElastic): string {
+  const needs = new Map<string, Set<string>>();
+  for (const { protocol, instancePort, healthCheck, targets } of listeners) {
+    const key = JSON.stringify([protocol === 'UDP', instancePort, healthCheck?.target]);
+    const ids = needs.get(key) ?? new Set();
+    if (targets === undefined) ids.add('unknown');
+    for (const { serverUniqueId, serverName } of targets ?? []) ids.add(serverUniqueId || serverName);
+    if (ids.size > 0) needs.set(key, ids);
+  }
+  const lines = [...needs].map(([key, ids]) => JSON.stringify([key, ...[...ids].toSorted()]));
+  return lines.toSorted().join('\n');
+}

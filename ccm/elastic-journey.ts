@@ -1,0 +1,33 @@
+import type { ElasticLoadBalancer } from '../nifcloud/elastic-load-balancers.ts';
+import type { Hosts } from './kind.ts';
+
+/** What the cloud lists: all load balancers, and the one in question. */
+export interface Look {
+  readonly all: readonly ElasticLoadBalancer[];
+  readonly seen: ElasticLoadBalancer | undefined;
+}
+
+export type Purpose = 'ensure' | 'remove';
+
+/** What is remembered between the passes that bring an elastic load balancer to what is wanted. Lost at a restart, which only costs reads. */
+export interface Journey {
+  readonly purpose: Purpose;
+  /** When the newest call was answered: what was listed before says nothing about what came of it. */
+  changedAtMs: number | undefined;
+  /** The servers of these nodes. */
+  hosts?: { readonly nodes: string; readonly hosts: Hosts };
+  /** What was listed last, while no change of the load balancer was sent since: only the firewall is waited for. */
+  look?: Look | undefined;
+  /** The firewall rules that were seen to be in force, as text. */
+  rules?: string;
+  /** What was wrong with them. */
+  problems: readonly string[];
+  /** When a step was accepted, by its text. */
+  readonly done: Map<string, number>;
+  /** Refused steps, by their text. */
+  readonly refused: Map<string, Error>;
+}
+
+export function newJourney(purpose: Purpose, changedAtMs: number | undefined): Journey {
+  return { purpose, changedAtMs, problems: [], done: new Map(), refused: new Map() };
+}

@@ -1,0 +1,204 @@
+import type { Clock } from '../daemon/clock.ts';
+import type { ElasticLoadBalancer } from '../nifcloud/elastic-load-balancers.ts';
+import { isBusy, isUnknownOutcome } from '../nifcloud/errors.ts';
+import { applyElastic, type ElasticCalls } from './cloud/elastic-apply.ts';
+import { readOwner } from './cloud/elastic-owner.ts';
+import { planElastic, type ElasticStep } from './cloud/elastic-plan.ts';
+import { wantedElastic } from './cloud/elastic-wanted.ts';
+import type { FirewallCalls } from './cloud/firewall-apply.ts';
+import { isRefusal } from './cloud/l4-apply.ts';
+import { ElasticFirewall, rulesDuring, rulesOfNone } from './elastic-firewall.ts';
+import { newJourney, type Journey, type Look, type Purpose } from './elastic-journey.ts';
+import type { Found, Gate, Hosts, Kind, Order, Progress } from './kind.ts';
+import { RecentRead } from './recent-read.ts';
+
+export interface ElasticKindOptions {
+  readonly elasticLoadBalancers: ElasticCalls;
+  readonly firewallGroups: FirewallCalls;
+  readonly clusterName: string;
+  readonly clock: Clock;
+  /** How often passes look at what they wait for, in ms. */
+  readonly tickMs: number;
+}
+
+/** For how long what the cloud accepted may not show, in ms, before that is a failure. Our choice. */
+const SHOWS_WITHIN_MS = 120_000;
+
+/**
+ * Elastic load balancers. Each change makes them `processing` for a while, in which they take no other: a pass looks, sends the one
+ * call that can be sent now, and leaves the rest to the next tick. The firewall of the servers is part of it: rules come before the
+ * targets that need them, and go with those (docs/reference/nifcloud-api.md §5.2, §5.3).
+ */
+export class ElasticKind implements Kind {
+  readonly kind = 'elastic';
+  readonly #options: ElasticKindOptions;
+  readonly #list: RecentRead<readonly ElasticLoadBalancer[]>;
+  readonly #firewall: ElasticFirewall;
+  readonly #journeys = new Map<string, Journey>();
+
+  constructor(options: ElasticKindOptions) {
+    const { elasticLoadBalancers, clock, tickMs } = options;
+    this.#options = options;
+    this.#list = new RecentRead((signal) => elasticLoadBalancers.list(signal), clock, tickMs / 2);
+    this.#firewall = new ElasticFirewall(options);
+  }
+
+  async find(name: string, signal: AbortSignal): Promise<Found | undefined> {
+    const all = await this.#list.get(undefined, signal);
+    return foundOf(all.find((one) => one.name === name));
+  }
+
+  async ensure(order: Order, gate: Gate, signal: AbortSignal): Promise<Progress> {
+    return await this.#onJourney(order.name, 'ensure', (journey) => this.#ensure(order, journey, gate, signal));
+  }
+
+  async remove({ name }: Pick<Order, 'name'>, gate: Gate, signal: AbortSignal): Promise<Progress> {
+    return await this.#onJourney(name, 'remove', (journey) => this.#remove(name, journey, gate, signal));
+  }
+
+  forget(name: string): void {
+    this.#journeys.delete(name);
+    this.#firewall.forget(name);
+  }
+
+  /** A journey ends when it is done, and when it failed: the next one reads everything anew. */
+  async #onJourney(name: string, purpose: Purpose, pass: (journey: Journey) => Promise<Progress>): Promise<Progress> {
+    const present = this.#journeys.get(name);
+    const journey = present?.purpose === purpose ? present : newJourney(purpose, present?.changedAtMs);
+    this.#journeys.set(name, journey);
+    let goesOn = false;
+    try {
+      const progress = await pass(journey);
+      goesOn = !progress.isDone && progress.refusals.length === 0;
+      return progress;
+    } finally {
+      if (!goesOn) this.forget(name);
+    }
+  }
+
+  async #ensure(order: Order, journey: Journey, gate: Gate, signal: AbortSignal): Promise<Progress> {
+    const { name, request, owner } = order;
+    const { all, seen } = await this.#look(name, journey, signal);
+    if (!(await gate.mayTouch(foundOf(seen))) || isBusyYet(seen)) return progressOf(seen);
+    const hosts = await hostsOf(order, journey);
+    const { wanted, skipped } = wantedElastic(request, { ...hosts, owner }, seen);
+    const steps = planElastic(wanted, seen);
+    if (seen === undefined) {
+      gate.skipped(skipped);
+      // A group without room for the rules refuses a creation, not the service of what is there.
+      if (journey.done.size === 0) await this.#firewall.assertRoom(name, wanted, { all, hosts }, signal);
+      return await this.#send(name, seen, steps, journey, gate, signal);
+    }
+    const rules = rulesDuring(seen, wanted.listeners);
+    const opened = await this.#firewall.bring(rules, { all, hosts }, journey, gate, signal);
+    gate.skipped([...skipped, ...opened.problems]);
+    if (!opened.isDone) return waitForRules({ all, seen }, journey, opened.hasBegun);
+    return await this.#send(name, seen, steps, journey, gate, signal);
+  }
+
+  async #remove(name: string, journey: Journey, gate: Gate, signal: AbortSignal): Promise<Progress> {
+    const { all, seen } = await this.#look(name, journey, signal);
+    if (!(await gate.mayTouch(foundOf(seen)))) return { ...progressOf(seen), isDone: true };
+    if (isBusyYet(seen)) return progressOf(seen);
+    const steps = planElastic(undefined, seen);
+    const [next] = steps;
+    // A last listener is the record of whose the rules are, so they go before it; and after a crash in between by themselves.
+    if (next === undefined || (next.kind === 'delete-listener' && next.rulesFirst)) {
+      const hosts = { targets: undefined, servers: [] };
+      const closed = await this.#firewall.bring(rulesOfNone(name, seen), { all, hosts }, journey, gate, signal);
+      if (!closed.isDone) return waitForRules({ all, seen }, journey, closed.hasBegun);
+    }
+    return await this.#send(name, seen, steps, journey, gate, signal);
+  }
+
+  async #look(name: string, journey: Journey, signal: AbortSignal): Promise<Look> {
+    const { look } = journey;
+    if (look !== undefined) {
+      journey.look = undefined;
+      return look;
+    }
+    const startMs = this.#options.clock.monotonicMs();
+    const all = await this.#list.get(journey.changedAtMs, signal);
+    journey.changedAtMs ??= startMs;
+    return { all, seen: all.find((one) => one.name === name) };
+  }
+
+  /** Sends the first step that is not refused already, nor comes after one that was. */
+  async #send(
+    name: string,
+    seen: ElasticLoadBalancer | undefined,
+    steps: readonly ElasticStep[],
+    journey: Journey,
+    gate: Gate,
+    signal: AbortSignal,
+  ): Promise<Progress> {
+    const { clock, elasticLoadBalancers } = this.#options;
+    const { done, refused } = journey;
+    if (steps.length > 0 && !(await gate.permit(foundOf(seen), steps))) return progressOf(seen);
+    const stopped = new Set<number>(); // ports of the load balancer
+    const refusals: Error[] = [];
+    for (const step of steps) {
+      const port = portOf(step);
+      if (port !== undefined && stopped.has(port)) continue;
+      const text = JSON.stringify(step);
+      const doneAtMs = done.get(text);
+      if (doneAtMs !== undefined) {
+        if (clock.monotonicMs() - doneAtMs < SHOWS_WITHIN_MS) return progressOf(seen);
+        throw new Error(`load balancer ${name} does not show yet what the cloud did: ${step.kind}`);
+      }
+      let refusal = refused.get(text);
+      if (refusal === undefined) {
+        try {
+          await applyElastic(elasticLoadBalancers, seen ?? { name }, step, signal);
+          done.set(text, clock.monotonicMs());
+          return { ...progressOf(seen), hasBegun: true };
+        } catch (error) {
+          if (isBusy(error) || isUnknownOutcome(error)) return progressOf(seen);
+          if (!isRefusal(error)) throw error;
+          refusal = error;
+          refused.set(text, error);
+        } finally {
+          journey.changedAtMs = clock.monotonicMs();
+        }
+      }
+      refusals.push(refusal);
+      if (step.kind === 'create') break;
+      if (port !== undefined && step.kind !== 'register-targets') stopped.add(port);
+      if (step.kind === 'modify-listener') stopped.add(step.change.loadBalancerPort ?? step.key.loadBalancerPort);
+    }
+    return { ...progressOf(seen), isDone: refusals.length === 0, refusals };
+  }
+}
+
+function isBusyYet(seen: ElasticLoadBalancer | undefined): boolean {
+  return seen !== undefined && seen.state !== 'available';
+}
+
+/** Read once a journey: who is behind it changes with the nodes only. */
+async function hostsOf(order: Order, journey: Journey): Promise<Hosts> {
+  if (journey.hosts?.nodes !== order.nodes) journey.hosts = { nodes: order.nodes, hosts: await order.hosts() };
+  return journey.hosts.hosts;
+}
+
+function progressOf(seen: ElasticLoadBalancer | undefined): Progress {
+  const vip = seen?.vip ?? '';
+  const serves = vip !== '' && (seen?.listeners.some((one) => one.targets.length > 0) ?? false);
+  return { vip, serves, hasBegun: false, isDone: false, refusals: [] };
+}
+
+function waitForRules(look: Look, journey: Journey, hasBegun: boolean): Progress {
+  journey.look = look;
+  return { ...progressOf(look.seen), hasBegun };
+}
+
+function foundOf(seen: ElasticLoadBalancer | undefined): Found | undefined {
+  if (seen === undefined) return undefined;
+  const owners = new Set(seen.listeners.flatMap((one) => readOwner(one.description) ?? []));
+  return { kind: 'elastic', name: seen.name, vip: seen.vip, owners: [...owners] };
+}
+
+/** The port of the load balancer that a step is about, if it is about one. */
+function portOf(step: ElasticStep): number | undefined {
+  if ('key' in step) return step.key.loadBalancerPort;
+  return step.kind === 'register-port' ? step.listener.loadBalancerPort : undefined;
+}

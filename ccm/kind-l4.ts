@@ -1,0 +1,62 @@
+import type { L4LoadBalancer } from '../nifcloud/l4-load-balancers.ts';
+import { settle, type L4Calls, type Settled } from './cloud/l4-apply.ts';
+import { planL4, type Step } from './cloud/l4-plan.ts';
+import { wantedL4 } from './cloud/load-balancer.ts';
+import type { Found, Gate, Kind, Order, Progress } from './kind.ts';
+
+/** L4 load balancers: their calls take effect before they answer, so that one pass is enough. */
+export class L4Kind implements Kind {
+  readonly kind = 'l4';
+  readonly #calls: L4Calls;
+
+  constructor(calls: L4Calls) {
+    this.#calls = calls;
+  }
+
+  async find(name: string, signal: AbortSignal): Promise<Found | undefined> {
+    return foundOf((await this.#calls.list(signal)).find((one) => one.name === name));
+  }
+
+  async ensure({ name, request, hosts }: Order, gate: Gate, signal: AbortSignal): Promise<Progress> {
+    const { targets } = await hosts();
+    const plan = (seen: L4LoadBalancer | undefined, unmovable: ReadonlySet<number>): readonly Step[] => {
+      const { wanted, skipped } = wantedL4(request, targets, seen);
+      gate.skipped(skipped);
+      return planL4(wanted, seen, unmovable);
+    };
+    const { seen, vip, refusals } = await this.#settle(name, plan, gate, signal);
+    if (seen !== undefined && vip === '') throw new Error('the cloud names no address of the load balancer');
+    return { vip, serves: vip !== '', hasBegun: false, isDone: refusals.length === 0, refusals };
+  }
+
+  async remove({ name }: Pick<Order, 'name'>, gate: Gate, signal: AbortSignal): Promise<Progress> {
+    const { refusals } = await this.#settle(name, (seen) => planL4(undefined, seen), gate, signal);
+    return { vip: '', serves: false, hasBegun: false, isDone: refusals.length === 0, refusals };
+  }
+
+  forget(): void {
+    // Nothing is remembered.
+  }
+
+  #settle(
+    name: string,
+    plan: (seen: L4LoadBalancer | undefined, unmovable: ReadonlySet<number>) => readonly Step[],
+    gate: Gate,
+    signal: AbortSignal,
+  ): Promise<Settled> {
+    const decide = async (
+      seen: L4LoadBalancer | undefined,
+      unmovable: ReadonlySet<number>,
+    ): Promise<readonly Step[]> => {
+      const found = foundOf(seen);
+      if (!(await gate.mayTouch(found))) return [];
+      const steps = plan(seen, unmovable);
+      return steps.length === 0 || (await gate.permit(found, steps)) ? steps : [];
+    };
+    return settle(this.#calls, name, decide, signal);
+  }
+}
+
+function foundOf(seen: L4LoadBalancer | undefined): Found | undefined {
+  return seen && { kind: 'l4', name: seen.name, vip: seen.vip, owners: [] };
+}

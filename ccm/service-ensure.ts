@@ -1,0 +1,233 @@
+import { keyOf, type Result } from '../kube/reconcile.ts';
+import type { Node, Service } from '../kube/types.ts';
+import { isBusy } from '../nifcloud/errors.ts';
+import { TYPE_ANNOTATION, type LoadBalancerKind } from './cloud/annotations.ts';
+import { loadBalancerName, readRequest, RefusedRequest, type Request } from './cloud/load-balancer.ts';
+import { targetsOf } from './cloud/nodes.ts';
+import { KIND_TEXTS, type Found, type Gate, type Hosts, type Kind, type Order, type Progress } from './kind.ts';
+import { fingerprint, nodeSet } from './node-set.ts';
+import { CLEANUP_FINALIZER } from './service-change.ts';
+import { foreignText, isOurs } from './service-owner.ts';
+import { describeSteps, someOf, type Cause, type Warning } from './service-report.ts';
+import { ingressOf, isPublished, StaleService } from './service-status.ts';
+import { failureOf, nextLook, retryOf, untilTick, type Memory, type ServiceWork } from './service-work.ts';
+
+/** One pass for a Service that wants a load balancer. */
+export class ServiceEnsurer {
+  readonly #work: ServiceWork;
+
+  constructor(work: ServiceWork) {
+    this.#work = work;
+  }
+
+  async ensure(service: Service, memory: Memory, cause: Cause, signal: AbortSignal): Promise<Result> {
+    const nodes = nodeSet(this.#work.nodes.list());
+    const nodesNow = fingerprint(nodes);
+    if (cause === 'nodes' && memory.nodes === nodesNow) return nextLook(this.#work);
+    memory.nodes = nodesNow;
+    try {
+      return await this.#measured(cause, () => new Pass(this.#work, service, memory, cause, nodes).run(signal));
+    } catch (error) {
+      if (error instanceof StaleService) throw error;
+      throw new Error('failed to ensure load balancer', { cause: error });
+    }
+  }
+
+  /** Only what is due to nodes counts, as in the framework. */
+  async #measured<T>(cause: Cause, work: () => Promise<T>): Promise<T> {
+    const { metrics, clock } = this.#work;
+    if (cause !== 'nodes' || metrics === undefined) return await work();
+    const startMs = clock.monotonicMs();
+    let outcome: 'ok' | 'error' = 'error';
+    try {
+      const result = await work();
+      outcome = 'ok';
+      return result;
+    } finally {
+      metrics.hostsUpdated((clock.monotonicMs() - startMs) / 1_000, outcome);
+    }
+  }
+}
+
+/** One pass for one Service: what it wants now, and what is written to it on the way. */
+class Pass {
+  readonly #work: ServiceWork;
+  readonly #memory: Memory;
+  readonly #cause: Cause;
+  readonly #nodes: readonly Node[];
+  readonly #order: Order;
+  readonly #owner: string;
+  readonly #held: string | undefined;
+  /** What would be done, where nothing may be. */
+  readonly #plans: string[] = [];
+  /** The Service after the writes of this pass. */
+  #current: Service;
+  /** A load balancer of the kind that is not asked for, and that is the Service's. */
+  #other: Found | undefined;
+
+  constructor(work: ServiceWork, service: Service, memory: Memory, cause: Cause, nodes: readonly Node[]) {
+    this.#work = work;
+    this.#memory = memory;
+    this.#cause = cause;
+    this.#nodes = nodes;
+    this.#current = service;
+    this.#owner = work.ownerOf(service);
+    this.#held = work.heldBy(service);
+    this.#order = {
+      service,
+      name: loadBalancerName(service),
+      request: readRequest(service, memory.settledKind),
+      owner: this.#owner,
+      nodes: fingerprint(nodes),
+      hosts: () => Promise.resolve({ targets: undefined, servers: [] }),
+    };
+  }
+
+  async run(signal: AbortSignal): Promise<Result> {
+    const { kinds, clock, tickMs } = this.#work;
+    const { service } = this.#order;
+    const request = await this.#request(signal);
+    // With an address there may be a load balancer, whose targets have to be served whatever else is wrong.
+    if (request.problems.length > 0 && ingressOf(service).length === 0) throw new RefusedRequest(request.problems);
+    const kind = kinds[request.kind];
+    const other = kinds[request.kind === 'l4' ? 'elastic' : 'l4'];
+    this.#other = await this.#findOther(other, kind.kind, signal);
+
+    this.#warn('request', request.advice.map(asWarning('LoadBalancerAdvice')));
+    const order = { ...this.#order, request, hosts: () => this.#hosts(signal) };
+    const progress = await kind.ensure(order, this.#gate(signal), signal);
+    const { vip, serves, isDone, refusals } = progress;
+    if (this.#held !== undefined) return await this.#hold(other, vip, this.#held, signal);
+
+    if (isDone) this.#current = await this.#work.status.claim(this.#current, signal);
+    // While another one serves, clients go on using that until this one is complete.
+    const shown = vip !== '' && (isDone || (this.#other === undefined && (serves || refusals.length > 0)));
+    const isNews = shown && (await this.#publish(vip, signal));
+    if (refusals.length > 0) return retryOf(refusals, this.#work.logger, service);
+    if (!isDone) return { requeueAfterMs: untilTick(clock, tickMs, progress.hasBegun) };
+    if (this.#other !== undefined) {
+      const removal = await this.#removeOther(other, vip, signal);
+      if (!removal.isDone) return { requeueAfterMs: untilTick(clock, tickMs, removal.hasBegun) };
+    }
+    this.#memory.report.ensured(service, this.#cause, isNews);
+    return nextLook(this.#work);
+  }
+
+  /** Where the kind that is asked for is nothing that exists, that which is there goes on being served. */
+  async #request(signal: AbortSignal): Promise<Request> {
+    const { service, name, request } = this.#order;
+    const isOdd = request.problems.some((one) => one.field === TYPE_ANNOTATION);
+    if (!isOdd || ingressOf(service).length === 0) return request;
+    const elastic = await this.#work.kinds.elastic.find(name, signal);
+    return elastic !== undefined && isOurs(elastic, service, this.#owner) ? readRequest(service, 'elastic') : request;
+  }
+
+  /** Looks for what an earlier `type` left. Where it is not known to be the Service's, that is said and nothing more. */
+  async #findOther(other: Kind, asked: LoadBalancerKind, signal: AbortSignal): Promise<Found | undefined> {
+    const service = this.#current;
+    const isFresh = ingressOf(service).length === 0 && !service.metadata.finalizers?.includes(CLEANUP_FINALIZER);
+    if (this.#memory.settledKind === asked) return undefined;
+    delete this.#memory.settledKind;
+    const found = isFresh ? undefined : await other.find(this.#order.name, signal);
+    if (found !== undefined && isOurs(found, service, this.#owner)) return found;
+    if (found !== undefined) {
+      const message =
+        `${KIND_TEXTS[found.kind]} ${found.name} (${found.vip}) is there although ${TYPE_ANNOTATION} asks for the other ` +
+        `kind, and was not made under the present settings: it is left as it is; delete it in the control panel if nobody needs it`;
+      this.#warn('other', [{ reason: 'OtherLoadBalancerLeft', message }]);
+    }
+    this.#memory.settledKind = asked;
+    return undefined;
+  }
+
+  #gate(signal: AbortSignal): Gate {
+    const { status, logger } = this.#work;
+    const { service, name } = this.#order;
+    return {
+      mayTouch: async (found) => {
+        const ours = found === undefined || isOurs(found, this.#current, this.#owner, this.#other);
+        if (found === undefined || !ours) await status.assertFresh(this.#current, signal);
+        if (found !== undefined && !ours) throw new Error(foreignText(found, this.#owner));
+        return true;
+      },
+      permit: async (found, steps) => {
+        if (this.#held !== undefined) {
+          this.#plans.push(...describeSteps(steps));
+          return false;
+        }
+        logger.info('Changing load balancer', { service: keyOf(service), name, steps: steps.map(({ kind }) => kind) });
+        this.#memory.report.ensuring(service, this.#cause);
+        const serving = this.#other === undefined ? [] : [this.#other.vip];
+        this.#current = await (found === undefined
+          ? status.claimAnew(this.#current, serving, signal)
+          : status.claim(this.#current, signal));
+        return true;
+      },
+      skipped: (messages) => this.#warn('skipped', messages.map(asWarning('LoadBalancerSettingSkipped'))),
+    };
+  }
+
+  async #hosts(signal: AbortSignal): Promise<Hosts> {
+    if (this.#nodes.length === 0) {
+      this.#warn('nodes', [asWarning('UnAvailableLoadBalancer')('There are no available nodes for LoadBalancer')]);
+      return { targets: undefined, servers: [] };
+    }
+    const servers = await this.#work.servers.list(signal);
+    const { targets, unlisted } = targetsOf(this.#nodes, servers);
+    const message = `The cloud lists no server for these nodes, they are left as they are: ${someOf(unlisted)}`;
+    this.#warn('nodes', unlisted.length === 0 ? [] : [asWarning('NodesNotInCloud')(message)]);
+    return { targets, servers };
+  }
+
+  /** @returns whether there was anything to write */
+  async #publish(vip: string, signal: AbortSignal): Promise<boolean> {
+    const others = this.#other === undefined || this.#other.vip === '' ? [] : [this.#other.vip];
+    const vips = [vip, ...others];
+    if (isPublished(this.#current, vips)) return false;
+    this.#current = await this.#work.status.publish(this.#current, vips, signal);
+    return true;
+  }
+
+  /** Done = it is gone, and its address as well. */
+  async #removeOther(other: Kind, vip: string, signal: AbortSignal): Promise<Progress> {
+    const { service, name } = this.#order;
+    const { report } = this.#memory;
+    const gate: Gate = {
+      mayTouch: (found) => Promise.resolve(found === undefined || isOurs(found, this.#current, this.#owner)),
+      permit: (found, steps) => {
+        if (this.#held !== undefined) this.#plans.push(...describeSteps(steps));
+        else if (found !== undefined) report.deletingOther(service, found);
+        return Promise.resolve(this.#held === undefined);
+      },
+      skipped: () => {},
+    };
+    const progress = await other.remove({ service, name }, gate, signal);
+    const { isDone, refusals } = progress;
+    if (refusals.length > 0 && !refusals.every(isBusy)) throw failureOf(refusals);
+    if (!isDone || this.#held !== undefined) return progress;
+    other.forget(name);
+    report.deletedOther();
+    this.#other = undefined;
+    this.#memory.settledKind = other.kind === 'l4' ? 'elastic' : 'l4';
+    await this.#publish(vip, signal);
+    return progress;
+  }
+
+  /** Ends a pass that was to change nothing: says what it would have done. */
+  async #hold(other: Kind, vip: string, why: string, signal: AbortSignal): Promise<Result> {
+    if (this.#other !== undefined) await this.#removeOther(other, vip, signal);
+    if (this.#plans.length === 0 && vip !== '' && !isPublished(this.#current, [vip])) {
+      this.#plans.push(`publish address=${vip}`);
+    }
+    this.#memory.report.planned(this.#order.service, this.#plans, why);
+    return nextLook(this.#work);
+  }
+
+  #warn(topic: string, warnings: readonly Warning[]): void {
+    this.#memory.report.warn(this.#order.service, topic, warnings);
+  }
+}
+
+function asWarning(reason: string): (message: string) => Warning {
+  return (message) => ({ reason, message });
+}

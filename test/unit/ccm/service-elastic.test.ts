@@ -1,0 +1,366 @@
+import { expect } from 'chai';
+import { CLEANUP_FINALIZER } from '../../../ccm/service-change.ts';
+import type { Service } from '../../../kube/types.ts';
+import { NifcloudError } from '../../../nifcloud/errors.ts';
+import { lostAnswer } from './l4-cloud.ts';
+import { annotated, LB, MINUTE_MS, node, World } from './service-world.ts';
+
+const ELASTIC = annotated('type', 'elb');
+const TWO_PORTS: Service = {
+  ...ELASTIC,
+  spec: {
+    ...ELASTIC.spec,
+    ports: [
+      { name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 },
+      { name: 'dns', protocol: 'UDP', port: 53, nodePort: 30053 },
+    ],
+  },
+};
+
+/** Lets the controller work until nothing is left to be done, and for less than the periodic comparison. */
+async function settled(service: Service = ELASTIC): Promise<World> {
+  const world = new World(service);
+  world.run();
+  await world.clock.advance(2 * MINUTE_MS);
+  return world;
+}
+
+const targets = (world: World, port = 80): string[] | undefined =>
+  world.elastic.balancers
+    .get(LB)
+    ?.listeners.find((one) => one.loadBalancerPort === port)
+    ?.targets.map((one) => one.serverName);
+
+const rules = (world: World, group: string): string[] =>
+  world.elastic.rules(group).map(({ protocol, fromPort = '', cidr }) => `${protocol} ${fromPort} ${cidr}`);
+
+describe('a Service of type elb', () => {
+  let world: World;
+  afterEach(() => world.stop.abort());
+
+  it('gets an elastic load balancer with its servers, the rules of their firewalls, its address and the events of the framework', async () => {
+    world = await settled(TWO_PORTS);
+    expect(targets(world)).to.deep.equal(['node01', 'node02']);
+    expect(targets(world, 53)).to.deep.equal(['node01', 'node02']);
+    for (const group of ['fwnode01', 'fwnode02']) {
+      expect(rules(world, group)).to.include.members(['TCP 30080 198.51.100.1', 'UDP 30053 198.51.100.1']);
+    }
+    expect(world.ingress).to.deep.equal([{ ip: '198.51.100.1' }]);
+    expect(world.api.service()?.metadata.finalizers).to.deep.equal([CLEANUP_FINALIZER]);
+    expect(world.events.take()).to.deep.equal([
+      'Normal EnsuringLoadBalancer: Ensuring load balancer',
+      'Normal EnsuredLoadBalancer: Ensured load balancer',
+    ]);
+    expect([world.elastic.refusals, world.cloud.writes]).to.deep.equal([[], []]);
+  });
+
+  it('gets no traffic that the firewalls of its servers would drop: rules come before targets (E7 #10)', async () => {
+    world = await settled();
+    const { writes } = world.elastic;
+    expect(writes.findLastIndex((one) => one.startsWith('authorize'))).to.be.lessThan(
+      writes.findIndex((one) => one.startsWith('registerTargets')),
+    );
+  });
+
+  it('has its address as soon as it serves, while another port is still being made', async () => {
+    world = new World(TWO_PORTS);
+    world.run();
+    for (let n = 0; n < 100 && world.ingress === undefined; n++) await world.clock.advance(1_000);
+    expect(targets(world)).to.have.length(2);
+    expect(targets(world, 53)).to.deep.equal([]);
+  });
+
+  it('that is right costs three reads of the cloud, no write and no event', async () => {
+    world = await settled();
+    world.events.take();
+    world.takeWrites();
+    Object.assign(world.elastic, { lists: 0, groupLists: 0 });
+    world.serverLists = 0;
+    world.cloud.lists = 0;
+    await world.clock.advance(10 * MINUTE_MS);
+    expect([world.elastic.lists, world.elastic.groupLists, world.serverLists, world.cloud.lists]).to.deep.equal([
+      1, 1, 1, 0,
+    ]);
+    expect([world.takeWrites(), world.events.take()]).to.deep.equal([[], []]);
+  });
+
+  it('is no failure while it waits, and reads only what it waits for (E7 #17)', async () => {
+    world = new World(ELASTIC);
+    world.elastic.transitionMs = 30 * MINUTE_MS;
+    world.run();
+    await world.clock.advance(10_000);
+    const { lists } = world.elastic;
+    Object.assign(world.elastic, { groupLists: 0 });
+    world.serverLists = 0;
+    await world.clock.advance(5 * MINUTE_MS);
+    expect(world.elastic.lists - lists).to.equal(100);
+    expect([world.elastic.groupLists, world.serverLists]).to.deep.equal([0, 0]);
+    expect(world.events.take()).to.deep.equal(['Normal EnsuringLoadBalancer: Ensuring load balancer']);
+  });
+
+  it('does not hold up others while it waits, and shares what it reads with them, even with one worker (E7 #17)', async () => {
+    world = new World(ELASTIC);
+    const count = 20;
+    for (let n = 1; n < count; n++) {
+      const uid = `${String(n).padStart(8, '0')}-4e5f-6071-8293-a4b5c6d7e8f9`;
+      world.api.addService({ ...ELASTIC, metadata: { ...ELASTIC.metadata, name: `web${n}`, uid } });
+    }
+    void world.controller.run(1, world.stop.signal);
+    await world.clock.advance(2 * MINUTE_MS);
+    const all = [...world.elastic.balancers.values()];
+    expect(all.map((one) => one.listeners[0]?.targets.length)).to.deep.equal(Array(count).fill(2));
+    expect(world.elastic.lists).to.be.lessThan(6 * count);
+    expect(world.elastic.refusals).to.deep.equal([]);
+  });
+
+  it('keeps the rules of a firewall group that other servers of it still need when one node goes (E7 #1)', async () => {
+    world = new World(ELASTIC);
+    world.addServer('node03', 'fwnode01');
+    world.api.addNode(node('node03'));
+    world.run();
+    await world.clock.advance(2 * MINUTE_MS);
+    const before = rules(world, 'fwnode01');
+    world.api.nodes.store('node01', undefined);
+    world.api.nodes.store('node02', undefined);
+    await world.clock.advance(2 * MINUTE_MS);
+    expect(targets(world)).to.deep.equal(['node03']);
+    expect(rules(world, 'fwnode01')).to.deep.equal(before);
+    expect(rules(world, 'fwnode02')).to.deep.equal([]);
+    expect(world.events.take().at(-1)).to.equal('Normal UpdatedLoadBalancer: Updated load balancer with new hosts');
+  });
+
+  it('never loses a rule that somebody else made (E7 #14)', async () => {
+    world = new World(ELASTIC);
+    const own = {
+      direction: 'in',
+      protocol: 'TCP',
+      fromPort: 30080,
+      cidr: '203.0.113.9',
+      description: 'by hand',
+    } as const;
+    world.elastic.groups.get('fwnode01')!.rules = [own];
+    world.run();
+    await world.clock.advance(2 * MINUTE_MS);
+    world.api.deleteService();
+    await world.clock.advance(2 * MINUTE_MS);
+    expect(world.elastic.rules('fwnode01')).to.deep.equal([own]);
+  });
+
+  it('has a rule that was taken by hand made again by the periodic comparison (E7 #13)', async () => {
+    world = await settled();
+    const before = rules(world, 'fwnode01');
+    world.elastic.groups.get('fwnode01')!.rules = [];
+    await world.clock.advance(11 * MINUTE_MS);
+    expect(rules(world, 'fwnode01')).to.deep.equal(before);
+  });
+
+  it('is not made twice when the answer to its creation is lost (E7 #23)', async () => {
+    world = new World(ELASTIC);
+    let lost = 0;
+    world.elastic.interrupt = (moment, action) => {
+      if (moment === 'after' && action.startsWith('create') && lost++ === 0) throw lostAnswer(action);
+    };
+    world.run();
+    await world.clock.advance(2 * MINUTE_MS);
+    expect(targets(world)).to.have.length(2);
+    expect([lost, world.elastic.refusals]).to.deep.equal([1, []]);
+  });
+
+  it('is served by the other servers although the cloud does not take one (E7 #19)', async () => {
+    world = new World(ELASTIC);
+    world.elastic.refuse = (_, ids) =>
+      ids.includes('i-node01') ? 'Client.InvalidParameterNotFound.Instance' : undefined;
+    world.run();
+    await world.clock.advance(MINUTE_MS);
+    expect(targets(world)).to.deep.equal(['node02']);
+    expect(world.ingress).to.deep.equal([{ ip: '198.51.100.1' }]);
+    expect(world.events.take().at(-1)).to.match(/^Warning SyncLoadBalancerFailed: .*NotFound\.Instance/);
+    world.elastic.refuse = () => undefined;
+    await world.clock.advance(10 * MINUTE_MS);
+    expect(targets(world)).to.have.members(['node01', 'node02']);
+  });
+
+  it('gets nothing made when a firewall group has no room for its rules, and is told which (E7 #29)', async () => {
+    world = new World(ELASTIC);
+    world.elastic.groups.get('fwnode02')!.ruleLimit = 1;
+    world.run();
+    await world.clock.advance(1_000);
+    expect(world.elastic.writes).to.deep.equal([]);
+    expect(world.events.take().at(-1)).to.match(/^Warning SyncLoadBalancerFailed: .*fwnode02.*limit of 1/);
+  });
+
+  it('reports what the cloud refuses for good', async () => {
+    world = new World(ELASTIC);
+    world.elastic.refuse = (action) =>
+      action.startsWith('create') ? 'Client.ResourceLimitExceeded.ElasticLoadBalancer' : undefined;
+    world.run();
+    await world.clock.advance(1_000);
+    expect(world.events.take()).to.deep.equal([
+      'Normal EnsuringLoadBalancer: Ensuring load balancer',
+      'Warning SyncLoadBalancerFailed: Error syncing load balancer: failed to ensure load balancer: ' +
+        'call: Client.ResourceLimitExceeded.ElasticLoadBalancer',
+    ]);
+  });
+});
+
+describe('deleting a Service of type elb', () => {
+  let world: World;
+  afterEach(() => world.stop.abort());
+
+  it('takes load balancer and firewall rules away, then lets go of the Service, without a failure on the way (E7 #12, #18)', async () => {
+    world = await settled(TWO_PORTS);
+    world.events.take();
+    world.api.deleteService();
+    await world.clock.advance(2 * MINUTE_MS);
+    expect([world.elastic.balancers.size, world.api.service()]).to.deep.equal([0, undefined]);
+    expect([rules(world, 'fwnode01'), rules(world, 'fwnode02'), world.elastic.refusals]).to.deep.equal([[], [], []]);
+    expect(world.events.take()).to.deep.equal([
+      'Normal DeletingLoadBalancer: Deleting load balancer',
+      'Normal DeletedLoadBalancer: Deleted load balancer',
+    ]);
+  });
+
+  it('works while the load balancer is still being made', async () => {
+    world = new World(TWO_PORTS);
+    world.run();
+    await world.clock.advance(7_000);
+    world.api.deleteService();
+    await world.clock.advance(2 * MINUTE_MS);
+    expect([world.elastic.balancers.size, world.api.service()]).to.deep.equal([0, undefined]);
+    expect(world.elastic.refusals).to.deep.equal([]);
+  });
+
+  it('takes rules away that stayed when the load balancer went (E7 #12)', async () => {
+    world = await settled();
+    world.elastic.balancers.clear();
+    world.api.deleteService();
+    await world.clock.advance(MINUTE_MS);
+    expect([rules(world, 'fwnode01'), rules(world, 'fwnode02'), world.api.service()]).to.deep.equal([
+      [],
+      [],
+      undefined,
+    ]);
+  });
+
+  it('works when load balancer, nodes and firewall groups are gone already', async () => {
+    world = await settled();
+    world.elastic.balancers.clear();
+    world.elastic.groups.clear();
+    for (const name of ['node01', 'node02']) world.api.nodes.store(name, undefined);
+    world.servers = [];
+    world.api.deleteService();
+    await world.clock.advance(MINUTE_MS);
+    expect(world.api.service()).to.equal(undefined);
+  });
+
+  it('takes away what a Service left that was deleted by force (A5)', async () => {
+    world = await settled();
+    world.api.services.store('default/web', undefined);
+    await world.clock.advance(2 * MINUTE_MS);
+    expect([world.elastic.balancers.size, rules(world, 'fwnode01')]).to.deep.equal([0, []]);
+    expect(world.events.take().at(-1)).to.equal('Normal DeletedLoadBalancer: Deleted load balancer');
+  });
+});
+
+/** As the Go program leaves it: without descriptions. */
+async function ofTheGoProgram(): Promise<World> {
+  const made = await settled();
+  made.stop.abort();
+  const other = new World({ ...ELASTIC, status: made.api.service()!.status! });
+  other.elastic.balancers.set(LB, structuredClone(made.elastic.balancers.get(LB)!));
+  other.elastic.balancers.get(LB)!.listeners.forEach((one) => (one.description = ''));
+  for (const group of ['fwnode01', 'fwnode02']) {
+    const bare = made.elastic.rules(group).map((rule) => ({ ...rule, description: '' }));
+    other.elastic.groups.get(group)!.rules = bare;
+  }
+  return other;
+}
+
+describe('an elastic load balancer of the right name', () => {
+  let world: World;
+  afterEach(() => world.stop.abort());
+
+  it('is taken over from the Go program without a change, but for the finalizer', async () => {
+    world = await ofTheGoProgram();
+    world.run();
+    await world.clock.advance(MINUTE_MS);
+    expect([world.elastic.writes, world.cloud.writes]).to.deep.equal([[], []]);
+    expect(world.events.take()).to.deep.equal([]);
+    expect(world.api.service()?.metadata.finalizers).to.deep.equal([CLEANUP_FINALIZER]);
+  });
+
+  it('is taken over from the Go program with bandwidth and check as somebody tuned them', async () => {
+    world = await ofTheGoProgram();
+    const balancer = world.elastic.balancers.get(LB)!;
+    balancer.networkVolumeMbps = 300;
+    balancer.listeners[0]!.healthCheck = { ...balancer.listeners[0]!.healthCheck!, intervalSeconds: 77 };
+    world.run();
+    await world.clock.advance(MINUTE_MS);
+    expect(world.elastic.writes).to.deep.equal([]);
+  });
+
+  it('is finished when the Go program died before targets and rules (E7 #10)', async () => {
+    world = await ofTheGoProgram();
+    const balancer = world.elastic.balancers.get(LB)!;
+    balancer.listeners[0]!.targets = [];
+    balancer.listeners[0]!.healthCheck = undefined;
+    for (const group of ['fwnode01', 'fwnode02']) world.elastic.groups.get(group)!.rules = [];
+    world.run();
+    await world.clock.advance(MINUTE_MS);
+    expect(targets(world)).to.deep.equal(['node01', 'node02']);
+    expect(balancer.listeners[0]!.healthCheck).to.include({ target: 'TCP:30080' });
+    expect(rules(world, 'fwnode01')).to.include('TCP 30080 198.51.100.1');
+  });
+
+  it('of the Go program goes with its rules, which have no description, when the Service is deleted', async () => {
+    world = await ofTheGoProgram();
+    world.run();
+    await world.clock.advance(MINUTE_MS);
+    world.api.deleteService();
+    await world.clock.advance(2 * MINUTE_MS);
+    expect([world.elastic.balancers.size, rules(world, 'fwnode01'), rules(world, 'fwnode02')]).to.deep.equal([
+      0,
+      [],
+      [],
+    ]);
+  });
+
+  it('is not touched when its listeners name another owner, whatever its address (E7 #16)', async () => {
+    world = await ofTheGoProgram();
+    world.elastic.balancers.get(LB)!.listeners[0]!.description = 'kubernetes:other/default/web';
+    world.run();
+    await world.clock.advance(1_000);
+    expect([world.elastic.writes, world.cloud.writes]).to.deep.equal([[], []]);
+    expect(world.events.take()[0]).to.match(/SyncLoadBalancerFailed: .*belongs to kubernetes:other\/default\/web/);
+    world.api.deleteService();
+    await world.clock.advance(MINUTE_MS);
+    expect([world.elastic.balancers.size, world.api.service()]).to.deep.equal([1, undefined]);
+  });
+
+  it('is not touched when nothing says that it is ours (E7 #16)', async () => {
+    world = await ofTheGoProgram();
+    world.api.edit((one) => ({ ...one, status: { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } } }));
+    world.run();
+    await world.clock.advance(1_000);
+    expect([world.elastic.writes, world.cloud.writes]).to.deep.equal([[], []]);
+    expect(world.events.take()[0]).to.match(/SyncLoadBalancerFailed: .*198\.51\.100\.1.* is not this Service's/);
+  });
+});
+
+describe('throttling', () => {
+  it('in the middle of an elastic journey is reported, and the journey goes on where it was', async () => {
+    const world = new World(ELASTIC);
+    let times = 0;
+    world.elastic.interrupt = (moment, action) => {
+      if (moment !== 'before' || !action.startsWith('registerTargets') || times++ > 0) return;
+      throw new NifcloudError({ action, code: 'Client.Throttling', detail: 'slow down', outcome: 'refused' });
+    };
+    world.run();
+    await world.clock.advance(2 * MINUTE_MS);
+    expect(targets(world)).to.have.length(2);
+    const events = world.events.take();
+    expect(events.filter((one) => one.startsWith('Warning'))).to.have.length(1);
+    expect(events.at(-1)).to.equal('Normal EnsuredLoadBalancer: Ensured load balancer');
+    world.stop.abort();
+  });
+});

@@ -1,0 +1,177 @@
+import { expect } from 'chai';
+import { annotated, LB, MINUTE_MS, World } from './service-world.ts';
+
+const ELASTIC = annotated('type', 'elb');
+const L4_VIP = '203.0.113.1';
+const ELASTIC_VIP = '198.51.100.1';
+
+const bothServe = (world: World): boolean =>
+  (world.elastic.balancers.get(LB)?.listeners[0]?.targets.length ?? 0) === 2 && world.targets()?.length === 2;
+
+describe('a Service whose type annotation changes', () => {
+  let world: World;
+  afterEach(() => world.stop.abort());
+
+  it('from lb to elb keeps its L4 load balancer until the elastic one serves, and no longer (E7 #9)', async () => {
+    world = new World();
+    world.run();
+    await world.clock.advance(MINUTE_MS);
+    world.events.take();
+    const atDeletion: unknown[] = [];
+    world.cloud.interrupt = (moment, action) => {
+      if (moment === 'before' && action === 'DeleteLoadBalancer') atDeletion.push([bothServe(world), world.ingress]);
+    };
+    world.api.edit((one) => annotated('type', 'elb', one));
+    await world.clock.advance(2 * MINUTE_MS);
+    expect(atDeletion).to.deep.equal([[true, [{ ip: ELASTIC_VIP }, { ip: L4_VIP }]]]);
+    expect([world.cloud.balancers.size, world.elastic.balancers.size]).to.deep.equal([0, 1]);
+    expect(world.ingress).to.deep.equal([{ ip: ELASTIC_VIP }]);
+    expect(world.events.take()).to.deep.equal([
+      'Normal EnsuringLoadBalancer: Ensuring load balancer',
+      `Normal DeletingLoadBalancer: Deleting the L4 load balancer ${LB} (${L4_VIP}): the other kind serves now`,
+      'Normal EnsuredLoadBalancer: Ensured load balancer',
+    ]);
+  });
+
+  it('from elb to lb keeps its elastic load balancer until the L4 one serves; the firewall rules go with it (E7 #9)', async () => {
+    world = new World(ELASTIC);
+    world.run();
+    await world.clock.advance(MINUTE_MS);
+    world.events.take();
+    let seen: unknown;
+    world.elastic.interrupt = (moment) => {
+      if (moment === 'before') seen ??= [bothServe(world), world.ingress];
+    };
+    world.api.edit((one) => annotated('type', 'lb', one));
+    await world.clock.advance(2 * MINUTE_MS);
+    expect(seen).to.deep.equal([true, [{ ip: L4_VIP }, { ip: ELASTIC_VIP }]]);
+    expect([world.cloud.balancers.size, world.elastic.balancers.size]).to.deep.equal([1, 0]);
+    expect([world.elastic.rules('fwnode01'), world.elastic.rules('fwnode02')]).to.deep.equal([[], []]);
+    expect(world.ingress).to.deep.equal([{ ip: L4_VIP }]);
+    const events = world.events.take();
+    expect(events.filter((one) => one.startsWith('Warning'))).to.deep.equal([]);
+    expect(events.at(-1)).to.equal('Normal EnsuredLoadBalancer: Ensured load balancer');
+  });
+
+  for (const [from, to] of [
+    ['lb', 'elb'],
+    ['elb', 'lb'],
+  ] as const) {
+    it(`from ${from} to ${to} ends the same when the program dies after any change`, async () => {
+      for (let at = 1; ; at++) {
+        world = new World(annotated('type', from));
+        world.run();
+        await world.clock.advance(MINUTE_MS);
+        let changes = 0;
+        const count = (): void => {
+          changes += 1;
+          if (changes !== at) return;
+          world.stop.abort(new Error('killed'));
+          throw new Error('killed');
+        };
+        const interrupt = (moment: 'before' | 'after'): void => (moment === 'after' ? count() : undefined);
+        Object.assign(world.cloud, { interrupt });
+        Object.assign(world.elastic, { interrupt });
+        Object.assign(world.api, { interrupt });
+        world.api.edit((one) => annotated('type', to, one));
+        await world.clock.advance(2 * MINUTE_MS);
+        const successor = world.start();
+        const stop = new AbortController();
+        void successor.run(1, stop.signal);
+        world.api.edit((one) => annotated('healthcheck-interval', '20', one));
+        await world.clock.advance(4 * MINUTE_MS);
+        expect([world.cloud.balancers.size, world.elastic.balancers.size], `after change ${at}`).to.deep.equal(
+          to === 'lb' ? [1, 0] : [0, 1],
+        );
+        expect(world.ingress, `after change ${at}`).to.have.length(1);
+        if (to === 'lb') expect(world.elastic.rules('fwnode01'), `after change ${at}`).to.deep.equal([]);
+        stop.abort();
+        if (changes < at) break;
+        expect(at).to.be.lessThan(60);
+      }
+    });
+  }
+
+  it('and that is deleted in the middle leaves neither behind (A15)', async () => {
+    world = new World();
+    world.run();
+    await world.clock.advance(MINUTE_MS);
+    world.api.edit((one) => annotated('type', 'elb', one));
+    await world.clock.advance(4_000);
+    expect([world.cloud.balancers.size, world.elastic.balancers.size]).to.deep.equal([1, 1]);
+    world.api.deleteService();
+    await world.clock.advance(2 * MINUTE_MS);
+    expect([world.cloud.balancers.size, world.elastic.balancers.size, world.api.service()]).to.deep.equal([
+      0,
+      0,
+      undefined,
+    ]);
+  });
+
+  it('and back in the middle keeps the load balancer that it had, address and all', async () => {
+    world = new World();
+    world.run();
+    await world.clock.advance(MINUTE_MS);
+    world.api.edit((one) => annotated('type', 'elb', one));
+    await world.clock.advance(4_000);
+    world.api.edit((one) => annotated('type', 'lb', one));
+    await world.clock.advance(2 * MINUTE_MS);
+    expect([world.vip, world.elastic.balancers.size, world.ingress]).to.deep.equal([L4_VIP, 0, [{ ip: L4_VIP }]]);
+  });
+});
+
+describe('a load balancer of the other kind', () => {
+  const foreign = {
+    name: LB,
+    vip: '203.0.113.77',
+    networkVolumeMbps: 10,
+    accountingType: '1',
+    nextMonthAccountingType: '1',
+    policyType: 'standard',
+    zones: [],
+    createdAt: '',
+    listeners: [],
+  };
+
+  it('that the Go program left when the type changed under it is named, and left alone (E7 #9)', async () => {
+    const first = new World(ELASTIC);
+    first.run();
+    await first.clock.advance(MINUTE_MS);
+    first.stop.abort();
+    first.cloud.add(foreign);
+    const successor = first.start();
+    first.events.take();
+    const { signal } = new AbortController();
+    await successor.reconcile({ namespace: 'default', name: 'web' }, signal);
+    await successor.reconcile({ namespace: 'default', name: 'web' }, signal);
+    expect([first.cloud.balancers.size, first.cloud.writes]).to.deep.equal([1, []]);
+    const warnings = first.events.take();
+    expect(warnings).to.have.length(1);
+    expect(warnings[0]).to.match(/^Warning OtherLoadBalancerLeft: .*203\.0\.113\.77.*delete it in the control panel/);
+  });
+
+  it('goes with its Service whatever the annotations say by then (E7 #9, A15)', async () => {
+    for (const [made, said] of [
+      ['elb', 'lb'],
+      ['lb', 'elb'],
+    ] as const) {
+      const world = new World(annotated('type', made));
+      world.run();
+      await world.clock.advance(MINUTE_MS);
+      world.stop.abort();
+      world.api.edit((one) => annotated('type', said, one));
+      world.api.deleteService();
+      const successor = world.start();
+      const stop = new AbortController();
+      for (let pass = 0; pass < 30 && world.api.service() !== undefined; pass++) {
+        await successor.reconcile({ namespace: 'default', name: 'web' }, stop.signal);
+        await world.clock.advance(3_000);
+      }
+      expect([world.cloud.balancers.size, world.elastic.balancers.size, world.api.service()]).to.deep.equal([
+        0,
+        0,
+        undefined,
+      ]);
+    }
+  });
+});

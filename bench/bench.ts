@@ -1,10 +1,11 @@
+import { ccmScaleFigures } from './ccm-scale.ts';
 import { ccmFigures } from './ccm.ts';
 import { clientFigures } from './client.ts';
 import type { Figure } from './figure.ts';
 import { kubeFigures } from './kube.ts';
 import { simulatorFigures } from './simulator.ts';
 
-for (const figures of [clientFigures, kubeFigures, simulatorFigures, ccmFigures]) {
+for (const figures of [clientFigures, kubeFigures, simulatorFigures, ccmFigures, ccmScaleFigures]) {
   for (const figure of await figures()) print(figure);
 }
 

@@ -25,12 +25,15 @@ export type Attempt =
 export interface Identities {
   /** Whose a bearer token is. @default nobody's */
   readonly tokens?: Readonly<Record<string, User>>;
-  /** Whether somebody may. @default everybody may everything */
+  /** Whether somebody may what not everybody may. @default everybody may everything */
   readonly allows?: (user: User, attempt: Attempt) => boolean;
 }
 
 /** Who asks without a token that is known: nobody is kept out of this server. */
 const ADMIN: User = { username: 'kubernetes-admin', groups: ['system:masters'] };
+
+/** What everybody may read, logged in or not: the role `system:public-info-viewer`, which every cluster has. */
+const PUBLIC_PATHS = ['/healthz', '/livez', '/readyz', '/version', '/version/'];
 
 type Answer = (spec: JsonObject, identities: Identities, asking: User) => JsonObject;
 
@@ -92,7 +95,9 @@ function reviewToken(spec: JsonObject, { tokens = {} }: Identities): JsonObject 
 }
 
 function reviewAccess(spec: JsonObject, { allows = () => true }: Identities, user: User): JsonObject {
-  return { allowed: (user.groups ?? []).includes('system:masters') || allows(user, attemptOf(spec)) };
+  const attempt = attemptOf(spec);
+  const isOpen = 'path' in attempt && attempt.verb === 'get' && PUBLIC_PATHS.includes(attempt.path);
+  return { allowed: isOpen || (user.groups ?? []).includes('system:masters') || allows(user, attempt) };
 }
 
 function subject(spec: JsonObject): User {

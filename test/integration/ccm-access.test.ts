@@ -212,7 +212,7 @@ describe('who may read the pages of the cloud-controller-manager', () => {
   it('may be changed by the operator', async () => {
     const ccm = await start(['--authorization-always-allow-paths=/healthz,/metrics*']);
     await ccm.until('/metrics/slis', 200);
-    expect((await ccm.page('/readyz')).status).to.equal(403);
+    expect((await ccm.page('/configz')).status).to.equal(403);
   });
 
   it('comes with a warning for each permission that the program itself lacks', async () => {

@@ -30,11 +30,10 @@ export class World {
     options: { readonly identities?: Identities } = {},
     fleet: Fleet = defaultFleet(),
   ): Promise<World> {
-    const cloud = await startSimulator({ latencyMs: 0, transition: '0ms', fleet });
     const folder = await mkdtemp(join(tmpdir(), 'nk-'));
     const assets = process.env['KUBEBUILDER_ASSETS'];
     const api = await startKubernetesApi(join(folder, 'kubernetes'), assets, options.identities);
-    return new World(cloud, api, folder);
+    return new World(await startSimulator({ latencyMs: 0, transition: '0ms', fleet }), api, folder);
   }
 
   async stop(): Promise<void> {

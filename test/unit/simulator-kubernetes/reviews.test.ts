@@ -56,6 +56,7 @@ describe('reviews of the embedded Kubernetes API', () => {
     expect(await may({ user: 'jane', nonResourceAttributes })).to.be.true;
     expect(await may({ user: 'joe', nonResourceAttributes })).to.be.false;
     expect(await may({ user: 'joe', groups: ['system:masters'], nonResourceAttributes })).to.be.true;
+    expect(await may({ user: 'system:anonymous', nonResourceAttributes: { verb: 'get', path: '/readyz' } })).to.be.true;
     expect(await may({ user: 'jane', resourceAttributes: { verb: 'patch', resource: 'nodes' } })).to.be.false;
     expect(attempts.at(-1)).to.include({ verb: 'patch', resource: 'nodes', namespace: '' });
     expect(attempts[0]).to.deep.equal(nonResourceAttributes);

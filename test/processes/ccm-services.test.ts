@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
 import { eventually } from '../eventually.ts';
-import { World } from './world.ts';
+import { World } from '../integration/world.ts';
 
 interface Service {
   readonly status: { readonly loadBalancer?: { readonly ingress?: readonly { readonly ip: string }[] } };

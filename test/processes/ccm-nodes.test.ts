@@ -3,7 +3,7 @@ import type { Node } from '../../kube/types.ts';
 import type { Fault } from '../../simulator/nifcloud/api/fault.ts';
 import { parseFleet } from '../../simulator/nifcloud/world/fleet.ts';
 import { eventually } from '../eventually.ts';
-import { World } from './world.ts';
+import { World } from '../integration/world.ts';
 
 const UNINITIALIZED = 'node.cloudprovider.kubernetes.io/uninitialized';
 const SHUTDOWN = 'node.cloudprovider.kubernetes.io/shutdown';

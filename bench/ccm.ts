@@ -132,7 +132,6 @@ async function run(
     events: { event: () => {} },
     logger,
     clock: systemClock,
-    random: Math.random,
     clusterName: 'bench',
     loadBalancerClass: '',
     dryRun: false,

@@ -133,7 +133,6 @@ const MAKERS: Readonly<Record<ControllerName, Maker>> = {
       queueMetrics,
       logger,
       clock,
-      random: Math.random,
       clusterName: flags['cluster-name'],
       loadBalancerClass: flags['load-balancer-class'],
       dryRun: flags['dry-run'],

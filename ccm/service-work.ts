@@ -17,9 +17,6 @@ const BUSY_RETRY_MS = 15_000;
 /** Parts of a tick at which first looks take place. Our choice. */
 const TICK_STEPS = 3;
 
-/** Share by which the periodic look at a Service is moved at random, so that they do not all come at once. */
-const RESYNC_JITTER = 0.1;
-
 /** What is known of a Service between two looks at it. Lost at a restart, which only repeats events and reads. */
 export interface Memory {
   readonly report: ServiceReport;
@@ -42,7 +39,6 @@ export interface ServiceWork {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly metrics?: ServiceMetrics | undefined;
-  readonly random: () => number;
   /** How often each load balancer is compared with what is wanted although nothing changed, in ms; 0 = never. */
   readonly resyncPeriodMs: number;
   /** How often the cloud is asked for what is waited for, in ms. */
@@ -53,10 +49,13 @@ export interface ServiceWork {
   readonly heldBy: (service: Service) => string | undefined;
 }
 
-/** When everything is as it should be: with the next periodic comparison. */
-export function nextLook({ random, resyncPeriodMs }: Pick<ServiceWork, 'random' | 'resyncPeriodMs'>): Result {
+/**
+ * When everything is as it should be: with the next periodic comparison. It comes for all at the same moment, so that those whom the
+ * workers take together share what they read; counted from the start of the process, it is another moment in each cluster.
+ */
+export function nextLook({ clock, resyncPeriodMs }: Pick<ServiceWork, 'clock' | 'resyncPeriodMs'>): Result {
   if (resyncPeriodMs === 0) return {};
-  return { requeueAfterMs: resyncPeriodMs * (1 + RESYNC_JITTER * (2 * random() - 1)) };
+  return { requeueAfterMs: untilTick(clock, resyncPeriodMs, false) };
 }
 
 /**

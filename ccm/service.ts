@@ -48,7 +48,6 @@ export interface ServiceControllerOptions {
   readonly events: Pick<EventRecorder, 'event'>;
   readonly logger: Logger;
   readonly clock: Clock;
-  readonly random: () => number;
   readonly metrics?: ServiceMetrics;
   readonly queueMetrics?: QueueMetrics;
   /** Stands in what is written on elastic load balancers and firewall rules. */

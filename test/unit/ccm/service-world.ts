@@ -95,7 +95,6 @@ export class World {
       events: this.events,
       logger: this.log,
       clock: this.clock,
-      random: () => 0.5,
       resyncPeriodMs: 10 * MINUTE_MS,
     });
     return this.controller;

@@ -110,10 +110,15 @@ export function planRoutes(
     if (!clusterCidrs.some((cluster) => cluster.holds(cidr)) || untouched.has(cidr.canonical)) continue;
     own.push({ route, target: byCidr.get(cidr.canonical) });
   }
-  for (const { route, target } of own) if (target && leadsTo(route, target)) served.add(target);
+  const kept = new Set<Route>();
+  for (const { route, target } of own) {
+    if (target === undefined || served.has(target) || !leadsTo(route, target)) continue;
+    served.add(target);
+    kept.add(route);
+  }
   for (const { route, target } of own) {
     const { destination } = route;
-    if (target && leadsTo(route, target)) continue;
+    if (kept.has(route)) continue;
     if (target === undefined || served.has(target)) deletions.push({ kind: 'delete', destination });
     else {
       served.add(target);

@@ -161,6 +161,15 @@ describe('the plan for a route table', () => {
       ['delete 10.244.1.7/24'],
     ],
     [
+      'keeps one of two ways to write a destination that both lead where they should',
+      [
+        route('10.244.1.0/24', '192.168.0.1'),
+        route('10.244.1.7/24', '192.168.0.1'),
+        route('10.244.2.0/24', '192.168.0.2'),
+      ],
+      ['delete 10.244.1.7/24'],
+    ],
+    [
       'keeps a blackhole that leads where it should',
       [route('10.244.1.0/24', '192.168.0.1', { state: 'blackhole' }), route('10.244.2.0/24', '192.168.0.2')],
       [],

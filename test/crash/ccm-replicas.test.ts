@@ -26,6 +26,7 @@ function service(type: 'lb' | 'elb'): object {
 describe('two replicas', () => {
   let world: World;
   let replicas: WatchedReplica[];
+  let started = 0;
   let changes: Change[];
   /** What happens to a leader when a change of its own is made. */
   let fate: (change: Change) => ((leader: WatchedReplica) => void) | undefined;
@@ -44,7 +45,7 @@ describe('two replicas', () => {
   });
 
   const start = async (): Promise<WatchedReplica> => {
-    const replica = await WatchedReplica.start(`replica ${replicas.length + 1}`, world, (change) => {
+    const replica = await WatchedReplica.start(`replica ${++started}`, world, (change) => {
       changes.push(change);
       return fate(change);
     });

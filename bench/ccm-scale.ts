@@ -13,6 +13,7 @@ import { startApiServer, type ApiServer } from '../simulator/kubernetes/server.t
 import { countByAction } from '../simulator/nifcloud/api/call-log.ts';
 import { startSimulator, type Simulator } from '../simulator/nifcloud/simulator.ts';
 import { parseFleet } from '../simulator/nifcloud/world/fleet.ts';
+import { BUNDLE } from '../scripts/bundle.ts';
 import { fleetFile } from './simulator-fleet.ts';
 import type { Figure } from './figure.ts';
 
@@ -82,16 +83,8 @@ async function bundle(folder: string): Promise<string> {
     entryPoints: { ccm: fileURLToPath(new URL('../ccm/main.ts', import.meta.url)) },
     outdir: folder,
     outExtension: { '.js': '.mjs' },
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node24',
-    minifySyntax: true,
+    ...BUNDLE,
     logLevel: 'error',
-    banner: {
-      js: "import { createRequire as bundleRequire } from 'node:module'; const require = bundleRequire(import.meta.url);",
-    },
   });
   return join(folder, 'ccm.mjs');
 }

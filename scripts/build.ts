@@ -1,9 +1,7 @@
-/**
- * Bundles the programs into `dist/`. Splitting keeps what is imported lazily (client-node, the cloud client) in chunks
- * of its own, so that the node server never loads it.
- */
+/** Bundles the programs into `dist/`. */
 import { rm } from 'node:fs/promises';
 import { build } from 'esbuild';
+import { BUNDLE } from './bundle.ts';
 
 const PROGRAMS = {
   'nifcloud-additional-storage-csi-driver': 'csi/main.ts',
@@ -15,16 +13,6 @@ await rm('dist', { recursive: true, force: true });
 await build({
   entryPoints: PROGRAMS,
   outdir: 'dist',
-  bundle: true,
-  splitting: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node24',
-  minifySyntax: true,
-  legalComments: 'none',
+  ...BUNDLE,
   logLevel: 'info',
-  // CommonJS packages inside an ES module bundle still call require().
-  banner: {
-    js: "import { createRequire as bundleRequire } from 'node:module'; const require = bundleRequire(import.meta.url);",
-  },
 });

@@ -4,12 +4,12 @@ import { planElastic, type WantedElastic } from '../../ccm/cloud/elastic-plan.ts
 import { wantedElastic } from '../../ccm/cloud/elastic-wanted.ts';
 import { ANNOTATION_PREFIX } from '../../ccm/cloud/annotations.ts';
 import { readRequest } from '../../ccm/cloud/load-balancer.ts';
-import { systemClock } from '../../daemon/clock.ts';
 import type { Service, ServicePort } from '../../kube/types.ts';
 import type { ElasticLoadBalancer } from '../../nifcloud/elastic-load-balancers.ts';
-import { Nifcloud } from '../../nifcloud/nifcloud.ts';
+import type { Nifcloud } from '../../nifcloud/nifcloud.ts';
 import { startSimulator, type Simulator } from '../../simulator/nifcloud/simulator.ts';
 import { parseFleet } from '../../simulator/nifcloud/world/fleet.ts';
+import { clientOf } from './cloud-client.ts';
 
 const NEVER = new AbortController().signal;
 const NAME = '0a1b2c3d4e5f607';
@@ -57,16 +57,7 @@ describe('the plan for an elastic load balancer, on the simulator', () => {
       transition: '0ms',
       fleet: parseFleet(JSON.stringify(FLEET), 'the test'),
     });
-    cloud = new Nifcloud({
-      region: 'jp-east-1',
-      endpoint: new URL(simulator.url).origin,
-      credentials: () => simulator.credentials,
-      userAgent: 'test',
-      clock: systemClock,
-      logger: { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} },
-      pollIntervalMs: 5,
-      qps: 1_000,
-    });
+    cloud = clientOf(simulator);
   });
   after(() => simulator.stop());
 

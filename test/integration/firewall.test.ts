@@ -3,13 +3,13 @@ import { expect } from 'chai';
 import { FirewallChanges, type FirewallOutcome } from '../../ccm/cloud/firewall-apply.ts';
 import { ownedBy } from '../../ccm/cloud/firewall-owner.ts';
 import { planFirewall, wantedRules, type FirewallPlan } from '../../ccm/cloud/firewall-plan.ts';
-import { systemClock } from '../../daemon/clock.ts';
 import type { ElasticLoadBalancer } from '../../nifcloud/elastic-load-balancers.ts';
 import type { FirewallRule } from '../../nifcloud/firewall-groups.ts';
-import { Nifcloud } from '../../nifcloud/nifcloud.ts';
+import type { Nifcloud } from '../../nifcloud/nifcloud.ts';
 import { startSimulator, type Simulator } from '../../simulator/nifcloud/simulator.ts';
 import { parseFleet } from '../../simulator/nifcloud/world/fleet.ts';
 import { eventually } from '../eventually.ts';
+import { clientOf } from './cloud-client.ts';
 
 const never = new AbortController().signal;
 const CLUSTER = 'kubernetes';
@@ -43,16 +43,7 @@ for (const switches of ['batched-rules=all-or-none', 'batched-rules=partial']) {
     before(async () => {
       const fleet = parseFleet(JSON.stringify(FLEET), 'the test');
       simulator = await startSimulator({ latencyMs: 0, transition: '10ms', vipRange: '127.144.0.1', switches, fleet });
-      cloud = new Nifcloud({
-        region: 'jp-east-1',
-        endpoint: new URL(simulator.url).origin,
-        credentials: () => simulator.credentials,
-        userAgent: 'test',
-        clock: systemClock,
-        logger: { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} },
-        pollIntervalMs: 5,
-        qps: 1_000,
-      });
+      cloud = clientOf(simulator);
       changes = new FirewallChanges(cloud.firewallGroups);
       for (const { privateAddress } of FLEET.servers) {
         const node = createServer((socket) => socket.on('error', () => {}).end('served'));

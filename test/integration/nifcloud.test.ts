@@ -1,10 +1,10 @@
 import { expect } from 'chai';
-import { systemClock } from '../../daemon/clock.ts';
 import { isInUse, isNotFound } from '../../nifcloud/errors.ts';
 import { isSameRule, type FirewallRule } from '../../nifcloud/firewall-groups.ts';
-import { Nifcloud } from '../../nifcloud/nifcloud.ts';
+import type { Nifcloud } from '../../nifcloud/nifcloud.ts';
 import { startSimulator, type Simulator } from '../../simulator/nifcloud/simulator.ts';
 import { parseFleet } from '../../simulator/nifcloud/world/fleet.ts';
+import { clientOf } from './cloud-client.ts';
 
 const never = new AbortController().signal;
 
@@ -38,16 +38,7 @@ describe('the client and the simulator agree on', () => {
       transition: '0ms',
       fleet: parseFleet(JSON.stringify(FLEET), 'the test'),
     });
-    cloud = new Nifcloud({
-      region: 'jp-east-1',
-      endpoint: new URL(simulator.url).origin,
-      credentials: () => simulator.credentials,
-      userAgent: 'test',
-      clock: systemClock,
-      logger: { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} },
-      pollIntervalMs: 5,
-      qps: 1_000,
-    });
+    cloud = clientOf(simulator);
   });
   after(() => simulator.stop());
   afterEach('every parameter that was sent', () => {

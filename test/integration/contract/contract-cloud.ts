@@ -1,11 +1,11 @@
-import { systemClock } from '../../../daemon/clock.ts';
-import { Nifcloud } from '../../../nifcloud/nifcloud.ts';
+import type { Nifcloud } from '../../../nifcloud/nifcloud.ts';
 import type { Simulator } from '../../../simulator/nifcloud/simulator.ts';
 import { parseFleet } from '../../../simulator/nifcloud/world/fleet.ts';
 import { FakeClock } from '../../fake-clock.ts';
 import { RawClient, startCloud, type Answer, type Form } from '../../unit/simulator/nifcloud/raw-client.ts';
 import { FLEET, type Parameters, type Row } from './row.ts';
 import { requestParameters } from './sheet.ts';
+import { clientOf } from '../cloud-client.ts';
 
 const TRANSITION_MS = 3_000;
 
@@ -23,15 +23,7 @@ export class ContractCloud {
     this.simulator = simulator;
     this.#clock = clock;
     this.#raw = raw;
-    this.client = new Nifcloud({
-      region: 'jp-east-1',
-      endpoint: new URL(simulator.url).origin,
-      credentials: () => keys ?? simulator.credentials,
-      userAgent: 'test',
-      clock: systemClock,
-      logger: { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} },
-      qps: 1_000,
-    });
+    this.client = clientOf(simulator, keys);
   }
 
   /** In the state that the row begins with. */

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import type { Clock } from '../daemon/clock.ts';
 import { usable, type Environment } from '../daemon/environment.ts';
 import type { Logger } from '../daemon/logger.ts';
-import { ControllerClients } from '../kube/clients.ts';
+import { ControllerClients, type ClientsOfController } from '../kube/clients.ts';
 import { loadConnection, type ClusterConnection } from '../kube/config.ts';
 import { electionRequestTimeoutMs } from '../kube/leader-election.ts';
 import { KubeClient, type KubeClientOptions } from '../kube/rest.ts';
@@ -28,6 +28,8 @@ export interface ClientsOptions {
   readonly metrics: KubeRequestMetrics;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Asked before each write of a controller: see `KubeClientOptions`. */
+  readonly beforeWrite?: () => void;
   readonly signal: AbortSignal;
 }
 
@@ -41,7 +43,7 @@ export class Clients {
   readonly lease: KubeClient;
   readonly #hasAccounts: boolean;
   readonly #controllers: ControllerClients;
-  readonly #made = new Map<string, KubeClient>();
+  readonly #made = new Map<string, ClientsOfController>();
 
   /** @throws UsageError */
   static async connect(options: ClientsOptions): Promise<Clients> {
@@ -51,13 +53,14 @@ export class Clients {
     return new Clients(options, connection);
   }
 
-  private constructor({ flags, signal, ...rest }: ClientsOptions, connection: ClusterConnection) {
+  private constructor({ flags, signal, beforeWrite, ...rest }: ClientsOptions, connection: ClusterConnection) {
     const common: KubeClientOptions = { ...rest, qps: flags['kube-api-qps'], burst: flags['kube-api-burst'] };
     this.#hasAccounts = flags['use-service-account-credentials'];
     this.#controllers = new ControllerClients({
       ...common,
       connection,
       serviceAccounts: this.#hasAccounts ? ACCOUNT_NAMESPACE : undefined,
+      ...(beforeWrite && { beforeWrite }),
       signal,
     });
     this.server = String(connection.server);
@@ -71,15 +74,20 @@ export class Clients {
 
   /** A client that acts as the controller does; `shared` where that is this pod's account. */
   accountOf(controller: ControllerName): KubeClient {
-    return this.#hasAccounts ? this.ofController(controller) : this.shared;
+    return this.#hasAccounts ? this.ofController(controller).events : this.shared;
+  }
+
+  /** The service accounts that these controllers act as; none where they act as this pod. */
+  serviceAccounts(controllers: Iterable<ControllerName>): readonly string[] {
+    return this.#hasAccounts ? [...new Set([...controllers].map((name) => CLIENT_NAMES[name]))] : [];
   }
 
   /** What a controller writes with: as a service account of its own, with `--use-service-account-credentials`, else as this pod. */
-  ofController(controller: ControllerName): KubeClient {
+  ofController(controller: ControllerName): ClientsOfController {
     const name = CLIENT_NAMES[controller];
-    const client = this.#made.get(name) ?? this.#controllers.of(name);
-    this.#made.set(name, client);
-    return client;
+    const clients = this.#made.get(name) ?? this.#controllers.of(name);
+    this.#made.set(name, clients);
+    return clients;
   }
 }
 

@@ -84,13 +84,13 @@ type Maker = (workshop: Workshop, caches: Caches) => Work;
 const MAKERS: Readonly<Record<ControllerName, Maker>> = {
   node: ({ options, cloud, clients, recorder, metrics, queueMetrics, logger, clock }, { nodes }) => {
     const { flags, region } = options;
-    const kube = clients.ofController('node');
+    const { work: kube, events } = clients.ofController('node');
     const controller = new NodeController({
       nodes,
       kube,
       servers: cloud.servers,
       region,
-      events: recorder('cloud-node-controller', kube),
+      events: recorder('cloud-node-controller', events),
       metrics: metrics.node,
       queueMetrics,
       logger,
@@ -103,12 +103,12 @@ const MAKERS: Readonly<Record<ControllerName, Maker>> = {
   },
   'node-lifecycle': ({ options, cloud, clients, recorder, logger, clock }, { nodes }) => {
     const { flags } = options;
-    const kube = clients.ofController('node-lifecycle');
+    const { work: kube, events } = clients.ofController('node-lifecycle');
     const controller = new NodeLifecycleController({
       nodes,
       kube,
       servers: cloud.servers,
-      events: recorder('cloud-node-lifecycle-controller', kube),
+      events: recorder('cloud-node-lifecycle-controller', events),
       logger,
       clock,
       random: Math.random,
@@ -119,7 +119,7 @@ const MAKERS: Readonly<Record<ControllerName, Maker>> = {
   },
   service: ({ options, cloud, clients, recorder, metrics, queueMetrics, logger, clock }, { nodes, services }) => {
     const { flags } = options;
-    const kube = clients.ofController('service');
+    const { work: kube, events } = clients.ofController('service');
     const controller = new ServiceController({
       services,
       nodes,
@@ -128,7 +128,7 @@ const MAKERS: Readonly<Record<ControllerName, Maker>> = {
       loadBalancers: cloud.l4LoadBalancers,
       elasticLoadBalancers: cloud.elasticLoadBalancers,
       firewallGroups: cloud.firewallGroups,
-      events: recorder('service-controller', kube),
+      events: recorder('service-controller', events),
       metrics: metrics.service,
       queueMetrics,
       logger,
@@ -143,14 +143,14 @@ const MAKERS: Readonly<Record<ControllerName, Maker>> = {
   route: ({ options, cloud, clients, recorder, metrics, logger, clock }, { nodes }) => {
     const { flags, routes } = options;
     if (typeof routes === 'string') throw new Error(`there is no route controller: ${routes}`);
-    const kube = clients.ofController('route');
+    const { work: kube, events } = clients.ofController('route');
     const controller = new RouteController({
       ...routes,
       nodes,
       kube,
       servers: cloud.servers,
       routeTables: cloud.routeTables,
-      events: recorder('route_controller', kube),
+      events: recorder('route_controller', events),
       metrics: metrics.route,
       logger,
       clock,

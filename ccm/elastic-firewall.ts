@@ -1,4 +1,3 @@
-import type { Clock } from '../daemon/clock.ts';
 import type { ElasticLoadBalancer } from '../nifcloud/elastic-load-balancers.ts';
 import type { FirewallGroup } from '../nifcloud/firewall-groups.ts';
 import type { WantedElastic } from './cloud/elastic-plan.ts';
@@ -8,12 +7,14 @@ import { planFirewall, wantedRules, type FirewallPlan, type FirewallStep } from 
 import { standIn, type FirewalledElastic } from './cloud/firewall-rules.ts';
 import type { Journey } from './elastic-journey.ts';
 import type { Gate, Hosts } from './kind.ts';
-import { RecentRead } from './recent-read.ts';
+import type { Listings } from './listings.ts';
+import type { Moment, Recent } from './recent.ts';
 
 export interface ElasticFirewallOptions {
   readonly firewallGroups: FirewallCalls;
   readonly clusterName: string;
-  readonly clock: Clock;
+  readonly listings: Recent<Listings>;
+  /** How often passes look at what they wait for, in ms. */
   readonly tickMs: number;
 }
 
@@ -21,6 +22,7 @@ interface Facts {
   /** All that the cloud lists. */
   readonly all: readonly ElasticLoadBalancer[];
   readonly hosts: Hosts;
+  readonly listings: Listings;
 }
 
 interface RulesProgress {
@@ -34,17 +36,15 @@ interface RulesProgress {
 /** The firewall rules of elastic load balancers, brought to what these need in passes that do not wait. */
 export class ElasticFirewall {
   readonly #options: ElasticFirewallOptions;
-  readonly #groups: RecentRead<readonly FirewallGroup[]>;
   readonly #changes: FirewallChanges;
   /** What load balancers need whose rules are not in force yet: a group takes one change at a time, so one is to serve them all. */
   readonly #pending = new Map<string, FirewalledElastic>();
-  #changedAtMs = -Infinity;
+  /** When the newest change of a group was answered, whoever it was for. */
+  #changed: Moment = 0;
 
   constructor(options: ElasticFirewallOptions) {
-    const { firewallGroups, clock, tickMs } = options;
     this.#options = options;
-    this.#groups = new RecentRead((signal) => firewallGroups.list(signal), clock, tickMs / 2);
-    this.#changes = new FirewallChanges(firewallGroups);
+    this.#changes = new FirewallChanges(options.firewallGroups);
   }
 
   /**
@@ -59,9 +59,7 @@ export class ElasticFirewall {
   ): Promise<RulesProgress> {
     const text = textOf(wanted);
     if (journey.rules === text) return { isDone: true, hasBegun: false, problems: journey.problems };
-    const { changedAtMs } = journey;
-    const since = changedAtMs === undefined ? undefined : Math.max(changedAtMs, this.#changedAtMs);
-    const groups = await this.#groups.get(since, signal);
+    const groups = await this.#list(facts.listings, signal);
     const { steps, waiting, problems } = this.#plan([wanted], facts, groups);
     journey.problems = problems;
     if (steps.length > 0) {
@@ -101,16 +99,32 @@ export class ElasticFirewall {
     try {
       await Promise.all(all.map(send));
     } finally {
-      this.#changedAtMs = this.#options.clock.monotonicMs();
+      this.#changed = this.#options.listings.mark();
     }
     return unsettled;
   }
 
-  /** @throws Error when the groups don't have the room for the rules of a load balancer that is about to be made */
-  async assertRoom(name: string, wanted: WantedElastic, facts: Facts, signal: AbortSignal): Promise<void> {
-    const groups = await this.#groups.get(undefined, signal);
-    const { problems } = this.#plan([standIn(name, wanted.listeners)], facts, groups);
+  /**
+   * What a load balancer that is about to be made is going to need, with texts for its addresses.
+   * @throws Error when the groups don't have the room for that
+   */
+  async planAnew(
+    name: string,
+    wanted: WantedElastic,
+    facts: Facts,
+    signal: AbortSignal,
+  ): Promise<readonly FirewallStep[]> {
+    const groups = await this.#list(facts.listings, signal);
+    const { steps, problems } = this.#plan([standIn(name, wanted.listeners)], facts, groups);
     if (problems.length > 0) throw new Error(problems.join('; '));
+    return steps;
+  }
+
+  /** As the pass has them listed, unless one was changed since. */
+  #list(listings: Listings, signal: AbortSignal): Promise<readonly FirewallGroup[]> {
+    const { listings: recent, tickMs } = this.#options;
+    const newEnough = listings.begun > this.#changed ? listings : recent.get(this.#changed, tickMs / 2);
+    return newEnough.firewallGroups(signal);
   }
 
   #plan(wanted: readonly FirewalledElastic[], { all, hosts }: Facts, groups: readonly FirewallGroup[]): FirewallPlan {

@@ -12,8 +12,6 @@ export type Purpose = 'ensure' | 'remove';
 /** What is remembered between the passes that bring an elastic load balancer to what is wanted. Lost at a restart, which only costs reads. */
 export interface Journey {
   readonly purpose: Purpose;
-  /** When the newest call was answered: what was listed before says nothing about what came of it. */
-  changedAtMs: number | undefined;
   /** The servers of these nodes. */
   hosts?: { readonly nodes: string; readonly hosts: Hosts };
   /** What was listed last, while no change of the load balancer was sent since: only the firewall is waited for. */
@@ -28,6 +26,6 @@ export interface Journey {
   readonly refused: Map<string, Error>;
 }
 
-export function newJourney(purpose: Purpose, changedAtMs: number | undefined): Journey {
-  return { purpose, changedAtMs, problems: [], done: new Map(), refused: new Map() };
+export function newJourney(purpose: Purpose): Journey {
+  return { purpose, problems: [], done: new Map(), refused: new Map() };
 }

@@ -9,14 +9,16 @@ import type { FirewallCalls } from './cloud/firewall-apply.ts';
 import { isRefusal } from './cloud/l4-apply.ts';
 import { ElasticFirewall, rulesDuring, rulesOfNone } from './elastic-firewall.ts';
 import { newJourney, type Journey, type Look, type Purpose } from './elastic-journey.ts';
-import type { Found, Gate, Hosts, Kind, Order, Progress } from './kind.ts';
-import { RecentRead } from './recent-read.ts';
+import type { Found, Gate, Hosts, Kind, Order, PlannedStep, Progress } from './kind.ts';
+import type { Listings } from './listings.ts';
+import type { Recent } from './recent.ts';
 
 export interface ElasticKindOptions {
   readonly elasticLoadBalancers: ElasticCalls;
   readonly firewallGroups: FirewallCalls;
   readonly clusterName: string;
   readonly clock: Clock;
+  readonly listings: Recent<Listings>;
   /** How often passes look at what they wait for, in ms. */
   readonly tickMs: number;
 }
@@ -32,28 +34,29 @@ const SHOWS_WITHIN_MS = 120_000;
 export class ElasticKind implements Kind {
   readonly kind = 'elastic';
   readonly #options: ElasticKindOptions;
-  readonly #list: RecentRead<readonly ElasticLoadBalancer[]>;
   readonly #firewall: ElasticFirewall;
   readonly #journeys = new Map<string, Journey>();
 
   constructor(options: ElasticKindOptions) {
-    const { elasticLoadBalancers, clock, tickMs } = options;
     this.#options = options;
-    this.#list = new RecentRead((signal) => elasticLoadBalancers.list(signal), clock, tickMs / 2);
     this.#firewall = new ElasticFirewall(options);
   }
 
-  async find(name: string, signal: AbortSignal): Promise<Found | undefined> {
-    const all = await this.#list.get(undefined, signal);
-    return foundOf(all.find((one) => one.name === name));
+  async list(listings: Listings, signal: AbortSignal): Promise<readonly Found[]> {
+    return (await listings.elastic(signal)).map(foundOf);
+  }
+
+  async find(name: string, listings: Listings, signal: AbortSignal): Promise<Found | undefined> {
+    const seen = (await listings.elastic(signal)).find((one) => one.name === name);
+    return seen && foundOf(seen);
   }
 
   async ensure(order: Order, gate: Gate, signal: AbortSignal): Promise<Progress> {
     return await this.#onJourney(order.name, 'ensure', (journey) => this.#ensure(order, journey, gate, signal));
   }
 
-  async remove({ name }: Pick<Order, 'name'>, gate: Gate, signal: AbortSignal): Promise<Progress> {
-    return await this.#onJourney(name, 'remove', (journey) => this.#remove(name, journey, gate, signal));
+  async remove(order: Pick<Order, 'name' | 'listings'>, gate: Gate, signal: AbortSignal): Promise<Progress> {
+    return await this.#onJourney(order.name, 'remove', (journey) => this.#remove(order, journey, gate, signal));
   }
 
   forget(name: string): void {
@@ -64,7 +67,7 @@ export class ElasticKind implements Kind {
   /** A journey ends when it is done, and when it failed: the next one reads everything anew. */
   async #onJourney(name: string, purpose: Purpose, pass: (journey: Journey) => Promise<Progress>): Promise<Progress> {
     const present = this.#journeys.get(name);
-    const journey = present?.purpose === purpose ? present : newJourney(purpose, present?.changedAtMs);
+    const journey = present?.purpose === purpose ? present : newJourney(purpose);
     this.#journeys.set(name, journey);
     let goesOn = false;
     try {
@@ -77,53 +80,50 @@ export class ElasticKind implements Kind {
   }
 
   async #ensure(order: Order, journey: Journey, gate: Gate, signal: AbortSignal): Promise<Progress> {
-    const { name, request, owner } = order;
-    const { all, seen } = await this.#look(name, journey, signal);
-    if (!(await gate.mayTouch(foundOf(seen))) || isBusyYet(seen)) return progressOf(seen);
+    const { name, listings, request, owner } = order;
+    const { all, seen } = await lookAt(order, journey, signal);
+    if (!(await gate.mayTouch(seen && foundOf(seen))) || isBusyYet(seen)) return progressOf(seen);
     const hosts = await hostsOf(order, journey);
     const { wanted, skipped } = wantedElastic(request, { ...hosts, owner }, seen);
     const steps = planElastic(wanted, seen);
     if (seen === undefined) {
       gate.skipped(skipped);
+      const facts = { all, hosts, listings };
       // A group without room for the rules refuses a creation, not the service of what is there.
-      if (journey.done.size === 0) await this.#firewall.assertRoom(name, wanted, { all, hosts }, signal);
-      return await this.#send(name, seen, steps, journey, gate, signal);
+      const rules = journey.done.size === 0 ? await this.#firewall.planAnew(name, wanted, facts, signal) : [];
+      const announced = [...steps.slice(0, 1), ...rules, ...steps.slice(1)];
+      return await this.#send(name, seen, steps, journey, gate, signal, announced);
     }
     const rules = rulesDuring(seen, wanted.listeners);
-    const opened = await this.#firewall.bring(rules, { all, hosts }, journey, gate, signal);
+    const opened = await this.#firewall.bring(rules, { all, hosts, listings }, journey, gate, signal);
     gate.skipped([...skipped, ...opened.problems]);
     if (!opened.isDone) return waitForRules({ all, seen }, journey, opened.hasBegun);
     return await this.#send(name, seen, steps, journey, gate, signal);
   }
 
-  async #remove(name: string, journey: Journey, gate: Gate, signal: AbortSignal): Promise<Progress> {
-    const { all, seen } = await this.#look(name, journey, signal);
-    if (!(await gate.mayTouch(foundOf(seen)))) return { ...progressOf(seen), isDone: true };
+  async #remove(
+    order: Pick<Order, 'name' | 'listings'>,
+    journey: Journey,
+    gate: Gate,
+    signal: AbortSignal,
+  ): Promise<Progress> {
+    const { name, listings } = order;
+    const { all, seen } = await lookAt(order, journey, signal);
+    if (!(await gate.mayTouch(seen && foundOf(seen)))) return { ...progressOf(seen), isDone: true };
     if (isBusyYet(seen)) return progressOf(seen);
     const steps = planElastic(undefined, seen);
     const [next] = steps;
     // A last listener is the record of whose the rules are, so they go before it; and after a crash in between by themselves.
     if (next === undefined || (next.kind === 'delete-listener' && next.rulesFirst)) {
       const hosts = { targets: undefined, servers: [] };
-      const closed = await this.#firewall.bring(rulesOfNone(name, seen), { all, hosts }, journey, gate, signal);
+      const facts = { all, hosts, listings };
+      const closed = await this.#firewall.bring(rulesOfNone(name, seen), facts, journey, gate, signal);
       if (!closed.isDone) return waitForRules({ all, seen }, journey, closed.hasBegun);
     }
     return await this.#send(name, seen, steps, journey, gate, signal);
   }
 
-  async #look(name: string, journey: Journey, signal: AbortSignal): Promise<Look> {
-    const { look } = journey;
-    if (look !== undefined) {
-      journey.look = undefined;
-      return look;
-    }
-    const startMs = this.#options.clock.monotonicMs();
-    const all = await this.#list.get(journey.changedAtMs, signal);
-    journey.changedAtMs ??= startMs;
-    return { all, seen: all.find((one) => one.name === name) };
-  }
-
-  /** Sends the first step that is not refused already, nor comes after one that was. */
+  /** Sends the first step that is not refused already, nor comes after one that was. @param announced all that is going to be done */
   async #send(
     name: string,
     seen: ElasticLoadBalancer | undefined,
@@ -131,10 +131,11 @@ export class ElasticKind implements Kind {
     journey: Journey,
     gate: Gate,
     signal: AbortSignal,
+    announced: readonly PlannedStep[] = steps,
   ): Promise<Progress> {
     const { clock, elasticLoadBalancers } = this.#options;
     const { done, refused } = journey;
-    if (steps.length > 0 && !(await gate.permit(foundOf(seen), steps))) return progressOf(seen);
+    if (steps.length > 0 && !(await gate.permit(seen && foundOf(seen), announced))) return progressOf(seen);
     const stopped = new Set<number>(); // ports of the load balancer
     const refusals: Error[] = [];
     for (const step of steps) {
@@ -157,8 +158,6 @@ export class ElasticKind implements Kind {
           if (!isRefusal(error)) throw error;
           refusal = error;
           refused.set(text, error);
-        } finally {
-          journey.changedAtMs = clock.monotonicMs();
         }
       }
       refusals.push(refusal);
@@ -168,6 +167,18 @@ export class ElasticKind implements Kind {
     }
     return { ...progressOf(seen), isDone: refusals.length === 0, refusals };
   }
+}
+
+async function lookAt(
+  { name, listings }: Pick<Order, 'name' | 'listings'>,
+  journey: Journey,
+  signal: AbortSignal,
+): Promise<Look> {
+  const { look } = journey;
+  journey.look = undefined;
+  if (look !== undefined) return look;
+  const all = await listings.elastic(signal);
+  return { all, seen: all.find((one) => one.name === name) };
 }
 
 function isBusyYet(seen: ElasticLoadBalancer | undefined): boolean {
@@ -191,8 +202,7 @@ function waitForRules(look: Look, journey: Journey, hasBegun: boolean): Progress
   return { ...progressOf(look.seen), hasBegun };
 }
 
-function foundOf(seen: ElasticLoadBalancer | undefined): Found | undefined {
-  if (seen === undefined) return undefined;
+function foundOf(seen: ElasticLoadBalancer): Found {
   const owners = new Set(seen.listeners.flatMap((one) => readOwner(one.description) ?? []));
   return { kind: 'elastic', name: seen.name, vip: seen.vip, owners: [...owners] };
 }

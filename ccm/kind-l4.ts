@@ -3,6 +3,7 @@ import { settle, type L4Calls, type Settled } from './cloud/l4-apply.ts';
 import { planL4, type Step } from './cloud/l4-plan.ts';
 import { wantedL4 } from './cloud/load-balancer.ts';
 import type { Found, Gate, Kind, Order, Progress } from './kind.ts';
+import type { Listings } from './listings.ts';
 
 /** L4 load balancers: their calls take effect before they answer, so that one pass is enough. */
 export class L4Kind implements Kind {
@@ -13,24 +14,30 @@ export class L4Kind implements Kind {
     this.#calls = calls;
   }
 
-  async find(name: string, signal: AbortSignal): Promise<Found | undefined> {
-    return foundOf((await this.#calls.list(signal)).find((one) => one.name === name));
+  async list(listings: Listings, signal: AbortSignal): Promise<readonly Found[]> {
+    return (await listings.l4(signal)).map(foundOf);
   }
 
-  async ensure({ name, request, hosts }: Order, gate: Gate, signal: AbortSignal): Promise<Progress> {
-    const { targets } = await hosts();
+  async find(name: string, listings: Listings, signal: AbortSignal): Promise<Found | undefined> {
+    const seen = (await listings.l4(signal)).find((one) => one.name === name);
+    return seen && foundOf(seen);
+  }
+
+  async ensure(order: Order, gate: Gate, signal: AbortSignal): Promise<Progress> {
+    const { request } = order;
+    const { targets } = await order.hosts();
     const plan = (seen: L4LoadBalancer | undefined, unmovable: ReadonlySet<number>): readonly Step[] => {
       const { wanted, skipped } = wantedL4(request, targets, seen);
       gate.skipped(skipped);
       return planL4(wanted, seen, unmovable);
     };
-    const { seen, vip, refusals } = await this.#settle(name, plan, gate, signal);
+    const { seen, vip, refusals } = await this.#settle(order, plan, gate, signal);
     if (seen !== undefined && vip === '') throw new Error('the cloud names no address of the load balancer');
     return { vip, serves: vip !== '', hasBegun: false, isDone: refusals.length === 0, refusals };
   }
 
-  async remove({ name }: Pick<Order, 'name'>, gate: Gate, signal: AbortSignal): Promise<Progress> {
-    const { refusals } = await this.#settle(name, (seen) => planL4(undefined, seen), gate, signal);
+  async remove(order: Pick<Order, 'name' | 'listings'>, gate: Gate, signal: AbortSignal): Promise<Progress> {
+    const { refusals } = await this.#settle(order, (seen) => planL4(undefined, seen), gate, signal);
     return { vip: '', serves: false, hasBegun: false, isDone: refusals.length === 0, refusals };
   }
 
@@ -39,7 +46,7 @@ export class L4Kind implements Kind {
   }
 
   #settle(
-    name: string,
+    { name, listings }: Pick<Order, 'name' | 'listings'>,
     plan: (seen: L4LoadBalancer | undefined, unmovable: ReadonlySet<number>) => readonly Step[],
     gate: Gate,
     signal: AbortSignal,
@@ -48,15 +55,15 @@ export class L4Kind implements Kind {
       seen: L4LoadBalancer | undefined,
       unmovable: ReadonlySet<number>,
     ): Promise<readonly Step[]> => {
-      const found = foundOf(seen);
+      const found = seen && foundOf(seen);
       if (!(await gate.mayTouch(found))) return [];
       const steps = plan(seen, unmovable);
       return steps.length === 0 || (await gate.permit(found, steps)) ? steps : [];
     };
-    return settle(this.#calls, name, decide, signal);
+    return settle(this.#calls, name, decide, signal, listings.l4);
   }
 }
 
-function foundOf(seen: L4LoadBalancer | undefined): Found | undefined {
-  return seen && { kind: 'l4', name: seen.name, vip: seen.vip, owners: [] };
+function foundOf({ name, vip }: L4LoadBalancer): Found {
+  return { kind: 'l4', name, vip, owners: [] };
 }

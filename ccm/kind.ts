@@ -3,6 +3,7 @@ import type { Server } from '../nifcloud/servers.ts';
 import type { LoadBalancerKind } from './cloud/annotations.ts';
 import type { Request } from './cloud/load-balancer.ts';
 import type { WantedTarget } from './cloud/l4-plan.ts';
+import type { Listings } from './listings.ts';
 
 /** What they are called in messages. */
 export const KIND_TEXTS: Readonly<Record<LoadBalancerKind, string>> = {
@@ -43,6 +44,8 @@ export interface Gate {
 export interface Order {
   readonly service: Service;
   readonly name: string;
+  /** What the pass is planned from at first; what comes of its changes it asks the cloud for. */
+  readonly listings: Listings;
   readonly request: Request;
   /** What stands on listeners for the Service. */
   readonly owner: string;
@@ -80,12 +83,14 @@ export interface Progress {
  */
 export interface Kind {
   readonly kind: LoadBalancerKind;
+  /** All that the cloud lists, whoever they belong to. */
+  list(listings: Listings, signal: AbortSignal): Promise<readonly Found[]>;
   /** What there is under this name. */
-  find(name: string, signal: AbortSignal): Promise<Found | undefined>;
+  find(name: string, listings: Listings, signal: AbortSignal): Promise<Found | undefined>;
   /** A pass towards what a Service asks for. */
   ensure(order: Order, gate: Gate, signal: AbortSignal): Promise<Progress>;
   /** A pass towards nothing being left: neither the load balancer nor what was made for it elsewhere. Done = it is so. */
-  remove(order: Pick<Order, 'service' | 'name'>, gate: Gate, signal: AbortSignal): Promise<Progress>;
+  remove(order: Pick<Order, 'service' | 'name' | 'listings'>, gate: Gate, signal: AbortSignal): Promise<Progress>;
   /** Drops what is remembered of a load balancer between passes. */
   forget(name: string): void;
 }

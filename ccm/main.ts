@@ -43,6 +43,7 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
   });
   const credentials = await usable('NIFCLOUD keys', () => credentialSource(options.keys, { clock, logger }));
   let election: LeaderElection | undefined;
+  const assertLease = (): void => election?.assertLease();
   const registry = newRegistry();
   buildInfo(registry, packageJson.version);
   const requestMetrics = kubeRequestMetrics(registry);
@@ -54,7 +55,7 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
         endpoint: options.endpoint,
         // Asked before each request.
         credentials: (refused) => {
-          election?.assertLease();
+          assertLease();
           return credentials(refused);
         },
         userAgent: USER_AGENT,
@@ -66,7 +67,7 @@ async function run(options: Options, signal: AbortSignal): Promise<void> {
       }),
   );
   const common = { flags, environment: process.env, userAgent: USER_AGENT, logger, clock };
-  const clients = await Clients.connect({ ...common, metrics: requestMetrics, signal });
+  const clients = await Clients.connect({ ...common, metrics: requestMetrics, beforeWrite: assertLease, signal });
   introduce(options, logger);
 
   const healthChecks: Check[] = [];
@@ -147,7 +148,7 @@ async function checkPermissions(
       authorization,
       controllers: new Map([...controllers].map((name) => [name, clients.accountOf(name)])),
       lease: flags['leader-elect'] ? lease : undefined,
-      usesServiceAccounts: flags['use-service-account-credentials'],
+      serviceAccounts: clients.serviceAccounts(controllers),
     },
     logger,
     signal,

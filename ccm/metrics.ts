@@ -1,8 +1,8 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 /*
- * The metrics of the framework, under its names (`docs/reference/ccm.md` A10), so that dashboards go on working. Controllers get
- * the interface of theirs alone; what the Kubernetes client and the cloud client measure is registered elsewhere.
+ * The metrics of the framework, under its names (`docs/reference/ccm.md` A10), so that dashboards go on working, and one of ours.
+ * Controllers get the interface of theirs alone; what the Kubernetes client and the cloud client measure is registered elsewhere.
  */
 
 /** What the node controller records. Delays count from the Node's creation, in seconds. */
@@ -17,6 +17,8 @@ export interface NodeMetrics {
 export interface ServiceMetrics {
   /** A load balancer was compared with a changed set of nodes (not: with a changed Service). */
   hostsUpdated(tookSeconds: number, outcome: 'ok' | 'error'): void;
+  /** So many load balancers have no Service; see `watchOrphans`. */
+  orphans(count: number): void;
 }
 
 /** What the route controller records. */
@@ -75,6 +77,13 @@ export function controllerMetrics(registry: Registry): ControllerMetrics {
       SERVICE_BUCKETS_SECONDS,
     ),
   ];
+  const orphans = new Gauge({
+    name: 'cloudprovider_nifcloud_orphan_load_balancers',
+    help:
+      'Load balancers without a Service of this cluster, as the leader counts them; in an account of several clusters also those of ' +
+      'the others on which nothing says whose they are: all L4 ones, and elastic ones of the Go program',
+    registers,
+  });
   const routeSyncs = counter('route_controller_route_sync_total', 'Comparisons of routes with nodes');
   const running = new Gauge({
     name: 'running_managed_controllers',
@@ -93,6 +102,7 @@ export function controllerMetrics(registry: Registry): ControllerMetrics {
         if (outcome === 'error') hostErrors.inc();
         for (const latency of hostLatencies) latency.observe(tookSeconds);
       },
+      orphans: (count) => orphans.set(count),
     },
     route: { routesSynced: () => routeSyncs.inc() },
     running: (name, isRunning) => running.set({ name, manager: 'cloud-controller-manager' }, isRunning ? 1 : 0),

@@ -1,3 +1,4 @@
+import type { Informer } from '../kube/informer.ts';
 import type { Node } from '../kube/types.ts';
 
 /** A node with this label takes no traffic from load balancers, unless its value says "false". */
@@ -25,6 +26,35 @@ export function nodeSet(nodes: readonly Node[]): readonly Node[] {
 /** Whether a change of a node is a reason to look at all load balancers. */
 export function concernsLoadBalancers(before: Node, after: Node): boolean {
   return isExcluded(before) !== isExcluded(after) || before.spec?.providerID !== after.spec?.providerID;
+}
+
+/** The nodes behind load balancers at one moment. */
+export interface NodeSet {
+  readonly nodes: readonly Node[];
+  /** Equal for sets that mean the same to a load balancer. */
+  readonly fingerprint: string;
+}
+
+/** The present node set; the same object as long as no node changes, for as many Services as ask. */
+export class PresentNodeSet {
+  readonly #all: Pick<Informer<Node>, 'list'>;
+  #present: NodeSet | undefined;
+
+  constructor(nodes: Pick<Informer<Node>, 'list' | 'onChange'>) {
+    this.#all = nodes;
+    const forget = (): void => {
+      this.#present = undefined;
+    };
+    nodes.onChange({ added: forget, updated: forget, deleted: forget });
+  }
+
+  get(): NodeSet {
+    if (this.#present === undefined) {
+      const nodes = nodeSet(this.#all.list());
+      this.#present = { nodes, fingerprint: fingerprint(nodes) };
+    }
+    return this.#present;
+  }
 }
 
 /** Equal for node sets that mean the same to a load balancer. */

@@ -12,8 +12,9 @@ import type { QueueMetrics } from '../kube/surroundings.ts';
 import type { Node } from '../kube/types.ts';
 import { isAuthFailure, NifcloudError } from '../nifcloud/errors.ts';
 import type { Server, Servers } from '../nifcloud/servers.ts';
-import { addressesToSet, initialized, isUninitialized, serverOf, staleLabels } from './cloud/nodes.ts';
+import { addressesToSet, initialized, isUninitialized, KnownServers, staleLabels } from './cloud/nodes.ts';
 import type { NodeMetrics } from './metrics.ts';
+import { once, Recent, TOGETHER_MS, type Moment, type Read } from './recent.ts';
 import { forEachAtOnce, inRounds } from './rounds.ts';
 
 /** What this controller needs of its surroundings. */
@@ -40,11 +41,14 @@ export interface NodeControllerOptions {
  * keeps labels and addresses right from then on (`docs/reference/ccm.md` A3).
  *
  * - A node keeps the taint until everything else is written, however long the cloud can't be asked.
- * - Nodes that are looked at in the same moment cost one call of the cloud; a round over all addresses costs one.
+ * - Nodes that join together cost one call of the cloud, however few are worked on at once; a round over all addresses costs one.
  */
 export class NodeController implements Reconciler {
   readonly #options: NodeControllerOptions;
   readonly #queue: WorkQueue;
+  readonly #servers: Recent<Read<KnownServers>>;
+  /** Since when nodes wait to be initialised, or to be tried again. */
+  readonly #waiting = new Map<string, Moment>();
 
   constructor(options: NodeControllerOptions) {
     this.#options = options;
@@ -55,9 +59,18 @@ export class NodeController implements Reconciler {
       clock,
       ...(metrics && { metrics }),
     });
+    const list = async (signal: AbortSignal): Promise<KnownServers> =>
+      new KnownServers(await options.servers.list(signal));
+    this.#servers = new Recent(() => once(list), clock);
+    const enqueue = (node: Node): void => {
+      const { name } = node.metadata;
+      if (isUninitialized(node) && !this.#waiting.has(name)) this.#waiting.set(name, this.#servers.mark());
+      this.#queue.add(keyOf(node));
+    };
     options.nodes.onChange({
-      added: (node) => this.#queue.add(keyOf(node)),
-      updated: (_, node) => this.#queue.add(keyOf(node)),
+      added: enqueue,
+      updated: (_, node) => enqueue(node),
+      deleted: (node) => this.#waiting.delete(node.metadata.name),
     });
   }
 
@@ -85,16 +98,20 @@ export class NodeController implements Reconciler {
 
   async #initialize(node: Node, signal: AbortSignal): Promise<void> {
     const { events, metrics, clock } = this.#options;
+    const { name } = node.metadata;
     const createdAtMs = Date.parse(node.metadata.creationTimestamp ?? '') || clock.now();
     const ageSeconds = (): number => (clock.now() - createdAtMs) / 1_000;
+    const since = this.#waiting.get(name) ?? this.#servers.mark();
+    this.#waiting.delete(name);
     try {
-      const servers = await this.#options.servers.list(signal);
+      const servers = await this.#servers.get(since, TOGETHER_MS)(signal);
       const written = await this.#removeTaint(node, servers, signal);
       if (written === undefined) return;
       metrics?.taintRemoved(ageSeconds());
       await this.#setAddresses(written, servers, signal);
     } catch (error) {
       signal.throwIfAborted();
+      this.#waiting.set(name, this.#servers.mark());
       events.event(node, 'Warning', 'SyncNodeFailed', `Node stays tainted: ${describeError(error)}${adviceOn(error)}`);
       throw error;
     }
@@ -103,7 +120,7 @@ export class NodeController implements Reconciler {
   }
 
   /** @returns `undefined` when the taint was gone already */
-  async #removeTaint(node: Node, servers: readonly Server[], signal: AbortSignal): Promise<Node | undefined> {
+  async #removeTaint(node: Node, servers: KnownServers, signal: AbortSignal): Promise<Node | undefined> {
     const { clock, kube, random } = this.#options;
     let base: Node | undefined = node;
     const write = async (): Promise<Node | undefined> => {
@@ -115,8 +132,8 @@ export class NodeController implements Reconciler {
     return await retryOnConflict(CONFLICT_POLICIES.nodeInitialisation, write, { clock, signal, random });
   }
 
-  #serverOf(node: Node, servers: readonly Server[]): Server {
-    const server = serverOf(node, servers);
+  #serverOf(node: Node, servers: KnownServers): Server {
+    const server = servers.of(node);
     if (server !== undefined) return server;
     const { region } = this.#options;
     const id = node.spec?.providerID;
@@ -128,7 +145,7 @@ export class NodeController implements Reconciler {
   }
 
   /** A failure is only logged, as in the framework: the node is of use without, and the next round tries again. */
-  async #setAddresses(node: Node, servers: readonly Server[], signal: AbortSignal): Promise<void> {
+  async #setAddresses(node: Node, servers: KnownServers, signal: AbortSignal): Promise<void> {
     try {
       const addresses = addressesToSet(node, this.#serverOf(node, servers));
       const patch = addresses && addressesReplaced(node, addresses);
@@ -149,7 +166,7 @@ export class NodeController implements Reconciler {
     const { addressWorkers, nodes } = this.#options;
     const initialised = nodes.list().filter((node) => !isUninitialized(node));
     if (initialised.length === 0) return;
-    const servers = await this.#options.servers.list(signal);
+    const servers = await this.#servers.get(this.#servers.mark(), 0)(signal);
     await forEachAtOnce(initialised, addressWorkers, (node) => this.#setAddresses(node, servers, signal));
   }
 }

@@ -22,8 +22,8 @@ export interface PermissionNeeds {
   readonly authorization: Client | undefined;
   /** Where the lease is; absent: no leader election. */
   readonly lease: { readonly namespace: string; readonly name: string } | undefined;
-  /** Whether controllers act as service accounts of their own. */
-  readonly usesServiceAccounts: boolean;
+  /** The service accounts that controllers act as; none where they act as this pod. */
+  readonly serviceAccounts: readonly string[];
 }
 
 /** What each controller writes and reads beside the shared lists (`docs/reference/ccm.md` A11). */
@@ -81,22 +81,14 @@ export async function warnOfMissingPermissions(
 }
 
 function needed(needs: PermissionNeeds): readonly Need[] {
-  const { shared, controllers, lease, usesServiceAccounts, authentication, authorization } = needs;
+  const { shared, controllers, lease, serviceAccounts, authentication, authorization } = needs;
   const own = (purpose: string, accesses: readonly ResourceAccess[]): readonly Need[] =>
     accesses.map((access) => ({ client: shared, access, purpose }));
   return [
     ...own('to see nodes', verbs(['list', 'watch'], { resource: 'nodes' })),
     ...own('to see services', controllers.has('service') ? verbs(['list', 'watch'], { resource: 'services' }) : []),
     ...own('leader election', lease === undefined ? [] : leaseAccess(lease)),
-    ...own(
-      '--use-service-account-credentials',
-      usesServiceAccounts
-        ? [
-            ...verbs(['get', 'create'], { resource: 'serviceaccounts', namespace: 'kube-system' }),
-            { verb: 'create', resource: 'serviceaccounts', subresource: 'token', namespace: 'kube-system' },
-          ]
-        : [],
-    ),
+    ...own('--use-service-account-credentials', accountAccess(serviceAccounts)),
     ...(authentication === undefined ? [] : [{ client: authentication, ...TOKEN_REVIEWS }]),
     ...(authorization === undefined ? [] : [{ client: authorization, ...ACCESS_REVIEWS }]),
     ...[...controllers].flatMap(([name, client]) =>
@@ -121,6 +113,18 @@ function together(needs: readonly Need[]): readonly Need[] {
 function leaseAccess({ namespace, name }: { readonly namespace: string; readonly name: string }): ResourceAccess[] {
   const leases = { group: 'coordination.k8s.io', resource: 'leases', namespace };
   return [...verbs(['get', 'update'], { ...leases, name }), { ...leases, verb: 'create' }];
+}
+
+/** By name, since a role may be limited to these accounts; the right to create cannot be. */
+function accountAccess(names: readonly string[]): readonly ResourceAccess[] {
+  const accounts = { resource: 'serviceaccounts', namespace: 'kube-system' };
+  return [
+    ...names.flatMap((name) => [
+      { verb: 'get', ...accounts, name },
+      { verb: 'create', ...accounts, subresource: 'token', name },
+    ]),
+    ...(names.length === 0 ? [] : [{ verb: 'create', ...accounts }]),
+  ];
 }
 
 function verbs(names: readonly string[], access: Omit<ResourceAccess, 'verb'>): ResourceAccess[] {

@@ -1,16 +1,23 @@
 import { keyOf, type Result } from '../kube/reconcile.ts';
-import type { Node, Service } from '../kube/types.ts';
+import type { Service } from '../kube/types.ts';
 import { isBusy } from '../nifcloud/errors.ts';
 import { TYPE_ANNOTATION, type LoadBalancerKind } from './cloud/annotations.ts';
 import { loadBalancerName, readRequest, RefusedRequest, type Request } from './cloud/load-balancer.ts';
-import { targetsOf } from './cloud/nodes.ts';
 import { KIND_TEXTS, type Found, type Gate, type Hosts, type Kind, type Order, type Progress } from './kind.ts';
-import { fingerprint, nodeSet } from './node-set.ts';
+import type { Listings } from './listings.ts';
 import { CLEANUP_FINALIZER } from './service-change.ts';
 import { foreignText, isOurs } from './service-owner.ts';
 import { describeSteps, someOf, type Cause, type Warning } from './service-report.ts';
-import { ingressOf, isPublished, StaleService } from './service-status.ts';
-import { failureOf, nextLook, retryOf, untilTick, type Memory, type ServiceWork } from './service-work.ts';
+import { ingressOf, isPublished, isReplacing, StaleService } from './service-status.ts';
+import {
+  failureOf,
+  nextLook,
+  retryOf,
+  untilTick,
+  type Memory,
+  type Replacement,
+  type ServiceWork,
+} from './service-work.ts';
 
 /** One pass for a Service that wants a load balancer. */
 export class ServiceEnsurer {
@@ -20,13 +27,18 @@ export class ServiceEnsurer {
     this.#work = work;
   }
 
-  async ensure(service: Service, memory: Memory, cause: Cause, signal: AbortSignal): Promise<Result> {
-    const nodes = nodeSet(this.#work.nodes.list());
-    const nodesNow = fingerprint(nodes);
-    if (cause === 'nodes' && memory.nodes === nodesNow) return nextLook(this.#work);
-    memory.nodes = nodesNow;
+  async ensure(
+    service: Service,
+    memory: Memory,
+    cause: Cause,
+    listings: Listings,
+    signal: AbortSignal,
+  ): Promise<Result> {
+    const { fingerprint } = listings.nodes;
+    if (cause === 'nodes' && memory.nodes === fingerprint) return nextLook(this.#work);
+    memory.nodes = fingerprint;
     try {
-      return await this.#measured(cause, () => new Pass(this.#work, service, memory, cause, nodes).run(signal));
+      return await this.#measured(cause, () => new Pass(this.#work, service, memory, cause, listings).run(signal));
     } catch (error) {
       if (error instanceof StaleService) throw error;
       throw new Error('failed to ensure load balancer', { cause: error });
@@ -54,7 +66,6 @@ class Pass {
   readonly #work: ServiceWork;
   readonly #memory: Memory;
   readonly #cause: Cause;
-  readonly #nodes: readonly Node[];
   readonly #order: Order;
   readonly #owner: string;
   readonly #held: string | undefined;
@@ -65,33 +76,35 @@ class Pass {
   /** A load balancer of the kind that is not asked for, and that is the Service's. */
   #other: Found | undefined;
 
-  constructor(work: ServiceWork, service: Service, memory: Memory, cause: Cause, nodes: readonly Node[]) {
+  constructor(work: ServiceWork, service: Service, memory: Memory, cause: Cause, listings: Listings) {
     this.#work = work;
     this.#memory = memory;
     this.#cause = cause;
-    this.#nodes = nodes;
     this.#current = service;
     this.#owner = work.ownerOf(service);
     this.#held = work.heldBy(service);
     this.#order = {
       service,
       name: loadBalancerName(service),
+      listings,
       request: readRequest(service, memory.settledKind),
       owner: this.#owner,
-      nodes: fingerprint(nodes),
+      nodes: listings.nodes.fingerprint,
       hosts: () => Promise.resolve({ targets: undefined, servers: [] }),
     };
   }
 
   async run(signal: AbortSignal): Promise<Result> {
-    const { kinds, clock, tickMs } = this.#work;
+    const { kinds } = this.#work;
     const { service } = this.#order;
     const request = await this.#request(signal);
     // With an address there may be a load balancer, whose targets have to be served whatever else is wrong.
     if (request.problems.length > 0 && ingressOf(service).length === 0) throw new RefusedRequest(request.problems);
     const kind = kinds[request.kind];
     const other = kinds[request.kind === 'l4' ? 'elastic' : 'l4'];
-    this.#other = await this.#findOther(other, kind.kind, signal);
+    const replacement = this.#takeReplacement(other);
+    this.#other = replacement?.other ?? (await this.#findOther(other, kind.kind, signal));
+    if (replacement?.vip !== undefined) return await this.#finish(other, replacement.vip, false, signal);
 
     this.#warn('request', request.advice.map(asWarning('LoadBalancerAdvice')));
     const order = { ...this.#order, request, hosts: () => this.#hosts(signal) };
@@ -104,21 +117,46 @@ class Pass {
     const shown = vip !== '' && (isDone || (this.#other === undefined && (serves || refusals.length > 0)));
     const isNews = shown && (await this.#publish(vip, signal));
     if (refusals.length > 0) return retryOf(refusals, this.#work.logger, service);
-    if (!isDone) return { requeueAfterMs: untilTick(clock, tickMs, progress.hasBegun) };
-    if (this.#other !== undefined) {
+    if (isDone) return await this.#finish(other, vip, isNews, signal);
+    return this.#waitWith(undefined, progress);
+  }
+
+  /** With what was asked for complete: takes away what it replaces. */
+  async #finish(other: Kind, vip: string, isNews: boolean, signal: AbortSignal): Promise<Result> {
+    // Of one that somebody deleted there may be firewall rules.
+    if (this.#other !== undefined || isReplacing(this.#current)) {
       const removal = await this.#removeOther(other, vip, signal);
-      if (!removal.isDone) return { requeueAfterMs: untilTick(clock, tickMs, removal.hasBegun) };
+      if (!removal.isDone) return this.#waitWith(vip, removal);
     }
-    this.#memory.report.ensured(service, this.#cause, isNews);
+    this.#memory.report.ensured(this.#order.service, this.#cause, isNews);
     return nextLook(this.#work);
+  }
+
+  /** Ends a pass that waits for the cloud. @param vip of what is complete */
+  #waitWith(vip: string | undefined, { hasBegun }: Progress): Result {
+    const { clock, tickMs } = this.#work;
+    const version = this.#current.metadata.resourceVersion;
+    if (this.#other !== undefined) {
+      this.#memory.replacement = { other: this.#other, vip, version, nodes: this.#order.nodes };
+    }
+    return { requeueAfterMs: untilTick(clock, tickMs, hasBegun) };
+  }
+
+  /** What the last pass found, if that waited for the cloud, and Service and nodes are as they were. */
+  #takeReplacement(other: Kind): Replacement | undefined {
+    const { replacement } = this.#memory;
+    delete this.#memory.replacement;
+    const { version, nodes } = replacement ?? {};
+    const isSame = version === this.#current.metadata.resourceVersion && nodes === this.#order.nodes;
+    return isSame && replacement?.other.kind === other.kind ? replacement : undefined;
   }
 
   /** Where the kind that is asked for is nothing that exists, that which is there goes on being served. */
   async #request(signal: AbortSignal): Promise<Request> {
-    const { service, name, request } = this.#order;
+    const { service, name, listings, request } = this.#order;
     const isOdd = request.problems.some((one) => one.field === TYPE_ANNOTATION);
     if (!isOdd || ingressOf(service).length === 0) return request;
-    const elastic = await this.#work.kinds.elastic.find(name, signal);
+    const elastic = await this.#work.kinds.elastic.find(name, listings, signal);
     return elastic !== undefined && isOurs(elastic, service, this.#owner) ? readRequest(service, 'elastic') : request;
   }
 
@@ -128,7 +166,7 @@ class Pass {
     const isFresh = ingressOf(service).length === 0 && !service.metadata.finalizers?.includes(CLEANUP_FINALIZER);
     if (this.#memory.settledKind === asked) return undefined;
     delete this.#memory.settledKind;
-    const found = isFresh ? undefined : await other.find(this.#order.name, signal);
+    const found = isFresh ? undefined : await other.find(this.#order.name, this.#order.listings, signal);
     if (found !== undefined && isOurs(found, service, this.#owner)) return found;
     if (found !== undefined) {
       const message =
@@ -157,9 +195,8 @@ class Pass {
         }
         logger.info('Changing load balancer', { service: keyOf(service), name, steps: steps.map(({ kind }) => kind) });
         this.#memory.report.ensuring(service, this.#cause);
-        const serving = this.#other === undefined ? [] : [this.#other.vip];
         this.#current = await (found === undefined
-          ? status.claimAnew(this.#current, serving, signal)
+          ? status.claimAnew(this.#current, this.#other, signal)
           : status.claim(this.#current, signal));
         return true;
       },
@@ -168,12 +205,12 @@ class Pass {
   }
 
   async #hosts(signal: AbortSignal): Promise<Hosts> {
-    if (this.#nodes.length === 0) {
+    const { listings } = this.#order;
+    if (listings.nodes.nodes.length === 0) {
       this.#warn('nodes', [asWarning('UnAvailableLoadBalancer')('There are no available nodes for LoadBalancer')]);
       return { targets: undefined, servers: [] };
     }
-    const servers = await this.#work.servers.list(signal);
-    const { targets, unlisted } = targetsOf(this.#nodes, servers);
+    const { servers, targets, unlisted } = await listings.hosts(signal);
     const message = `The cloud lists no server for these nodes, they are left as they are: ${someOf(unlisted)}`;
     this.#warn('nodes', unlisted.length === 0 ? [] : [asWarning('NodesNotInCloud')(message)]);
     return { targets, servers };
@@ -184,13 +221,13 @@ class Pass {
     const others = this.#other === undefined || this.#other.vip === '' ? [] : [this.#other.vip];
     const vips = [vip, ...others];
     if (isPublished(this.#current, vips)) return false;
-    this.#current = await this.#work.status.publish(this.#current, vips, signal);
+    this.#current = await this.#work.status.publish(this.#current, vips, false, signal);
     return true;
   }
 
   /** Done = it is gone, and its address as well. */
   async #removeOther(other: Kind, vip: string, signal: AbortSignal): Promise<Progress> {
-    const { service, name } = this.#order;
+    const { service, name, listings } = this.#order;
     const { report } = this.#memory;
     const gate: Gate = {
       mayTouch: (found) => Promise.resolve(found === undefined || isOurs(found, this.#current, this.#owner)),
@@ -201,7 +238,7 @@ class Pass {
       },
       skipped: () => {},
     };
-    const progress = await other.remove({ service, name }, gate, signal);
+    const progress = await other.remove({ service, name, listings }, gate, signal);
     const { isDone, refusals } = progress;
     if (refusals.length > 0 && !refusals.every(isBusy)) throw failureOf(refusals);
     if (!isDone || this.#held !== undefined) return progress;
@@ -209,7 +246,7 @@ class Pass {
     report.deletedOther();
     this.#other = undefined;
     this.#memory.settledKind = other.kind === 'l4' ? 'elastic' : 'l4';
-    await this.#publish(vip, signal);
+    this.#current = await this.#work.status.publish(this.#current, [vip], true, signal);
     return progress;
   }
 

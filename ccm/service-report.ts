@@ -2,6 +2,7 @@ import { describeError, type Logger } from '../daemon/logger.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { keyOf } from '../kube/reconcile.ts';
 import type { Service } from '../kube/types.ts';
+import type { FirewallRule } from '../nifcloud/firewall-groups.ts';
 import { KIND_TEXTS, type Found, type PlannedStep } from './kind.ts';
 
 /** Names in an event. Source: cloud-provider v0.36, `maxNodeNamesToLog`. */
@@ -127,6 +128,12 @@ export class ServiceReport {
   }
 }
 
+/** An event has no room for more. */
+function ruleText({ direction, protocol, fromPort, cidr = '' }: FirewallRule): string {
+  const port = fromPort === undefined ? '' : ` ${fromPort}`;
+  return `${protocol}${port} ${direction === 'in' ? 'from' : 'to'} ${cidr}`;
+}
+
 /** As Go prints a list: `[a b c]`. */
 export function someOf(names: readonly string[]): string {
   const rest = names.length - MAX_NAMES;
@@ -138,11 +145,12 @@ export function describeSteps(steps: readonly PlannedStep[]): readonly string[] 
   const calls = steps.filter((step) => step.kind !== 'observe-again');
   return calls.map(({ kind, ...rest }) => {
     const values = Object.entries(rest).filter(([, value]) => value !== undefined);
-    return [kind, ...values.map(([name, value]) => `${name}=${valueText(value)}`)].join(' ');
+    return [kind, ...values.map(([name, value]) => `${name}=${valueText(name, value)}`)].join(' ');
   });
 }
 
-function valueText(value: unknown): string {
+function valueText(name: string, value: unknown): string {
   if (typeof value === 'string') return value;
+  if (name === 'rules') return `[${(value as readonly FirewallRule[]).map(ruleText).join(', ')}]`;
   return JSON.stringify(value).replaceAll('"', '');
 }

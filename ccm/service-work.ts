@@ -1,12 +1,10 @@
 import type { Clock } from '../daemon/clock.ts';
 import { describeError, type Logger } from '../daemon/logger.ts';
-import type { Informer } from '../kube/informer.ts';
 import { keyOf, type Result } from '../kube/reconcile.ts';
-import type { Node, Service } from '../kube/types.ts';
+import type { Service } from '../kube/types.ts';
 import { isBusy } from '../nifcloud/errors.ts';
-import type { Servers } from '../nifcloud/servers.ts';
 import type { LoadBalancerKind } from './cloud/annotations.ts';
-import type { Kind } from './kind.ts';
+import type { Found, Kind } from './kind.ts';
 import type { ServiceMetrics } from './metrics.ts';
 import type { ServiceReport } from './service-report.ts';
 import type { ServiceStatus } from './service-status.ts';
@@ -28,13 +26,23 @@ export interface Memory {
   isWithoutL4?: boolean;
   /** Nothing is left of it, and the Service may go. */
   isLetGo?: boolean;
+  /** While one kind takes the place of the other. */
+  replacement?: Replacement;
+}
+
+/** What a pass leaves to the next one while it waits for the cloud: that need not look at what is not waited for. */
+export interface Replacement {
+  readonly other: Found;
+  /** The address of the new one, which is complete: only the other one has to go; `undefined` = it is not complete yet. */
+  readonly vip: string | undefined;
+  /** All this holds for the Service and the nodes as they were then. */
+  readonly version: string | undefined;
+  readonly nodes: string;
 }
 
 /** What ensuring and cleaning up need of their surroundings. */
 export interface ServiceWork {
   readonly kinds: Readonly<Record<LoadBalancerKind, Kind>>;
-  readonly nodes: Pick<Informer<Node>, 'list'>;
-  readonly servers: Pick<Servers, 'list'>;
   readonly status: ServiceStatus;
   readonly logger: Logger;
   readonly clock: Clock;

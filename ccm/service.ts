@@ -7,6 +7,7 @@ import { exponentialPerKey } from '../kube/rate-limit.ts';
 import { keyOf, type Key, type Reconciler, type Result } from '../kube/reconcile.ts';
 import type { KubeClient } from '../kube/rest.ts';
 import type { QueueMetrics } from '../kube/surroundings.ts';
+import { TokenBucket } from '../kube/token-bucket.ts';
 import type { Node, Service } from '../kube/types.ts';
 import type { Servers } from '../nifcloud/servers.ts';
 import { ANNOTATION_PREFIX } from './cloud/annotations.ts';
@@ -17,8 +18,12 @@ import type { FirewallCalls } from './cloud/firewall-apply.ts';
 import { readRequest } from './cloud/load-balancer.ts';
 import { ElasticKind } from './kind-elastic.ts';
 import { L4Kind } from './kind-l4.ts';
+import type { Found } from './kind.ts';
 import type { ServiceMetrics } from './metrics.ts';
-import { concernsLoadBalancers, nodeSet } from './node-set.ts';
+import { Listings } from './listings.ts';
+import { concernsLoadBalancers, PresentNodeSet } from './node-set.ts';
+import { watchOrphans } from './orphans.ts';
+import { Recent, TOGETHER_MS, type Moment } from './recent.ts';
 import { needsCleanup, needsUpdate, wantsLoadBalancer } from './service-change.ts';
 import { ServiceCleaner } from './service-cleanup.ts';
 import { ServiceEnsurer } from './service-ensure.ts';
@@ -35,6 +40,22 @@ const STALE_RETRY_MS = 1_000;
 
 /** How often the cloud is asked for what is waited for, in ms: as the cloud client polls. */
 const TICK_MS = 3_000;
+
+/** When nodes change one after the other: so many changes are followed at once, then one round over all Services comes each tick. Our choice. */
+const NODE_ROUNDS_AT_ONCE = 3;
+
+/** Why a key is in the queue. */
+interface Due {
+  readonly cause: Cause;
+  /** Nothing that is older will do. */
+  readonly since: Moment;
+}
+
+/** The end of a Service's last pass. */
+interface PassEnd {
+  readonly at: Moment;
+  readonly atMs: number;
+}
 
 /** What this controller needs of its surroundings. */
 export interface ServiceControllerOptions {
@@ -64,7 +85,7 @@ export interface ServiceControllerOptions {
  * service-lb-controller: gives each Service of type LoadBalancer a load balancer, L4 or elastic (`docs/reference/ccm.md` A5).
  *
  * - Ensuring, node changes and deletion of one Service never overlap: they are one key of one queue.
- * - What is right already causes no call but reads, no event and no write.
+ * - What is right already causes no call but reads, no event and no write. Services that are looked at together share the reads.
  * - Only a load balancer that is known to be the Service's is ever touched (`isOurs`).
  * - Making and deleting rest on the Service as the API server has it, not on the cache.
  * - No worker waits for the cloud: what takes long is looked at again at the next tick.
@@ -72,15 +93,30 @@ export interface ServiceControllerOptions {
 export class ServiceController implements Reconciler {
   readonly #options: ServiceControllerOptions;
   readonly #queue: WorkQueue;
+  readonly #kinds: ServiceWork['kinds'];
   readonly #ensurer: ServiceEnsurer;
   readonly #cleaner: ServiceCleaner;
-  readonly #due = new Map<string, Cause>(); // why a key is in the queue; absent = to be compared anyway
+  readonly #listings: Recent<Listings>;
+  readonly #due = new Map<string, Due>(); // absent = it was to be looked at again
+  readonly #ends = new Map<string, PassEnd>();
   readonly #memories = new Map<string, Memory>();
+  readonly #nodeRounds: TokenBucket;
+  #isRoundDue = false;
+  #running: AbortSignal | undefined;
   readonly #gone = new Map<string, Service>(); // Services that went, as they were last; others may have come under their names
 
   constructor(options: ServiceControllerOptions) {
     this.#options = options;
-    const work = workOf(options);
+    const nodeSet = new PresentNodeSet(options.nodes);
+    const listings = new Recent((begun) => new Listings(begun, nodeSet.get(), options), options.clock);
+    this.#listings = listings;
+    this.#nodeRounds = new TokenBucket({
+      perSecond: 1_000 / TICK_MS,
+      burst: NODE_ROUNDS_AT_ONCE,
+      clock: options.clock,
+    });
+    const work = workOf(options, listings);
+    this.#kinds = work.kinds;
     this.#ensurer = new ServiceEnsurer(work);
     this.#cleaner = new ServiceCleaner(work);
     const limiter = exponentialPerKey(MIN_RETRY_MS, MAX_RETRY_MS);
@@ -100,24 +136,55 @@ export class ServiceController implements Reconciler {
       },
     });
     options.nodes.onChange({
-      added: () => this.#enqueueAll(),
+      added: () => this.#followNodes(),
       updated: (old, node) => {
-        if (concernsLoadBalancers(old, node)) this.#enqueueAll();
+        if (concernsLoadBalancers(old, node)) this.#followNodes();
       },
-      deleted: () => this.#enqueueAll(),
+      deleted: () => this.#followNodes(),
     });
   }
 
   /** Works until the signal is aborted. The caches have to be synced. */
   async run(workers: number, signal: AbortSignal): Promise<void> {
-    await runWorkers(this.#queue, workers, this, { logger: this.#options.logger, signal });
+    this.#running = signal;
+    const { services, clusterName, metrics, clock, logger } = this.#options;
+    const orphans = watchOrphans(
+      {
+        list: (until) => this.#list(until),
+        services: () => services.list(),
+        clusterName,
+        count: (found) => metrics?.orphans(found),
+        clock,
+        logger,
+      },
+      signal,
+    );
+    await Promise.all([runWorkers(this.#queue, workers, this, { logger, signal }), orphans.catch(() => undefined)]);
+  }
+
+  /** All load balancers, as passes of the same time have them listed. */
+  async #list(signal: AbortSignal): Promise<readonly Found[]> {
+    const listings = this.#listings.get(0, TOGETHER_MS);
+    const all = await Promise.all(Object.values(this.#kinds).map((kind) => kind.list(listings, signal)));
+    return all.flat();
   }
 
   async reconcile({ namespace, name }: Key, signal: AbortSignal): Promise<Result> {
     const key = `${namespace}/${name}`;
+    try {
+      return await this.#pass(key, signal);
+    } finally {
+      const ended = { at: this.#listings.mark(), atMs: this.#options.clock.monotonicMs() };
+      if (this.#memories.has(key)) this.#ends.set(key, ended);
+      else this.#ends.delete(key);
+    }
+  }
+
+  async #pass(key: string, signal: AbortSignal): Promise<Result> {
     const due = this.#due.get(key);
     this.#due.delete(key);
-    const gone = await this.#cleanUpGone(key, signal);
+    const listings = this.#listingsFor(key, due);
+    const gone = await this.#cleanUpGone(key, listings, signal);
     if (gone !== undefined) return gone;
     const service = this.#options.services.get(key);
     if (service === undefined) {
@@ -126,10 +193,10 @@ export class ServiceController implements Reconciler {
     }
     const memory = this.#memory(key);
     // New hosts are news only where something serves.
-    const cause = due === 'nodes' && ingressOf(service).length > 0 ? 'nodes' : 'service';
+    const cause = due?.cause === 'nodes' && ingressOf(service).length > 0 ? 'nodes' : 'service';
     try {
       if (needsCleanup(service)) {
-        const result = await this.#cleaner.cleanUp(service, memory, signal);
+        const result = await this.#cleaner.cleanUp(service, memory, listings, signal);
         if (memory.isLetGo === true) this.#memories.delete(key);
         return result;
       }
@@ -137,26 +204,26 @@ export class ServiceController implements Reconciler {
       memory.isWithoutL4 = false;
       // One on its way out without our finalizer has nothing of ours, and can't be given the finalizer any more.
       if (this.#wants(service) && service.metadata.deletionTimestamp === undefined) {
-        return await this.#ensurer.ensure(service, memory, cause, signal);
+        return await this.#ensurer.ensure(service, memory, cause, listings, signal);
       }
       this.#memories.delete(key);
       return {};
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof StaleService) return { requeueAfterMs: STALE_RETRY_MS };
-      const names = nodeSet(this.#options.nodes.list()).map((node) => node.metadata.name);
+      const names = listings.nodes.nodes.map((node) => node.metadata.name);
       memory.report.failed(service, cause, error, names);
       throw error;
     }
   }
 
   /** @returns `undefined` once nothing is left of a Service that went without being let go */
-  async #cleanUpGone(key: string, signal: AbortSignal): Promise<Result | undefined> {
+  async #cleanUpGone(key: string, listings: Listings, signal: AbortSignal): Promise<Result | undefined> {
     const service = this.#gone.get(key);
     if (service === undefined) return undefined;
     const memory = this.#memory(key);
     try {
-      const result = await this.#cleaner.cleanUpAfter(service, memory, signal);
+      const result = await this.#cleaner.cleanUpAfter(service, memory, listings, signal);
       if (result.requeueAfterMs !== undefined) return result;
     } catch (error) {
       signal.throwIfAborted();
@@ -179,16 +246,47 @@ export class ServiceController implements Reconciler {
     return wantsLoadBalancer(service, this.#options.loadBalancerClass);
   }
 
+  /**
+   * What a pass is planned from: newer than what it is due to and than the pass before. Who was to wait before he looks again is shown
+   * nothing that was begun in the first half of that time: it may be what he saw already.
+   */
+  #listingsFor(key: string, due: Due | undefined): Listings {
+    const end = this.#ends.get(key);
+    if (due === undefined && end === undefined) return this.#listings.get(this.#listings.mark(), 0);
+    const since = Math.max(due?.since ?? 0, end?.at ?? 0);
+    const pausedMs = due !== undefined || end === undefined ? Infinity : this.#options.clock.monotonicMs() - end.atMs;
+    return this.#listings.get(since, Math.min(TOGETHER_MS, pausedMs / 2));
+  }
+
   #enqueue(service: Service): void {
-    this.#due.set(keyOf(service), 'service');
+    this.#due.set(keyOf(service), { cause: 'service', since: this.#listings.mark() });
     this.#queue.add(keyOf(service));
   }
 
+  /** At once, unless many nodes change: then in rounds. */
+  #followNodes(): void {
+    if (this.#isRoundDue) return;
+    const delayMs = this.#running === undefined ? 0 : this.#nodeRounds.reserve();
+    if (delayMs === 0) {
+      this.#enqueueAll();
+      return;
+    }
+    this.#isRoundDue = true;
+    this.#options.clock.sleep(delayMs, this.#running).then(
+      () => {
+        this.#isRoundDue = false;
+        this.#enqueueAll();
+      },
+      () => {}, // the end
+    );
+  }
+
   #enqueueAll(): void {
+    const since = this.#listings.mark();
     for (const service of this.#options.services.list()) {
       if (!this.#wants(service)) continue;
       const key = keyOf(service);
-      if (!this.#due.has(key)) this.#due.set(key, 'nodes');
+      this.#due.set(key, { cause: this.#due.get(key)?.cause ?? 'nodes', since });
       this.#queue.add(key);
     }
   }
@@ -201,15 +299,15 @@ export class ServiceController implements Reconciler {
   }
 }
 
-function workOf(options: ServiceControllerOptions): ServiceWork {
+function workOf(options: ServiceControllerOptions, listings: Recent<Listings>): ServiceWork {
   const { clock, clusterName, dryRun } = options;
   return {
     ...options,
     kinds: {
       l4: new L4Kind(options.loadBalancers),
-      elastic: new ElasticKind({ ...options, tickMs: TICK_MS }),
+      elastic: new ElasticKind({ ...options, listings, tickMs: TICK_MS }),
     },
-    status: new ServiceStatus(options.kube),
+    status: new ServiceStatus(options.kube, clock),
     clock,
     tickMs: TICK_MS,
     ownerOf: (service) => ownerText(clusterName, service),

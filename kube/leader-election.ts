@@ -73,6 +73,8 @@ export class LeaderElection {
   /** When the last write that succeeded was sent. */
   #wroteAtMs = -Infinity;
   #leading = false;
+  /** Aborted with a LeaseLostError once this process leads no more. */
+  readonly #over = new AbortController();
 
   /** @throws Error where the identity or the times can't work. */
   constructor(options: LeaderElectionOptions) {
@@ -99,12 +101,12 @@ export class LeaderElection {
 
   /**
    * To be asked before something is changed: a process that was frozen goes on where it was before any timer tells it that it has
-   * lost the lease meanwhile.
-   * @throws LeaseLostError when it leads by a lease that has run out
+   * lost the lease meanwhile. The work is told to stop in the same moment.
+   * @throws LeaseLostError when it leads by a lease that has run out, and when it has led; not while it waits for the lease
    */
   assertLease(): void {
-    if (!this.#leading || this.#options.clock.monotonicMs() < this.#wroteAtMs + this.#durationSeconds * 1_000) return;
-    throw new LeaseLostError('the lease has run out');
+    if (this.#leading && this.#leaseLeftMs() <= 0) this.#over.abort(new LeaseLostError('the lease has run out'));
+    this.#over.signal.throwIfAborted();
   }
 
   /**
@@ -119,29 +121,19 @@ export class LeaderElection {
       if (signal.aborted) return;
       throw error;
     }
-    const stopping = new AbortController();
-    const onAbort = (): void => stopping.abort(signal.reason);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
     const workEnded = new AbortController();
-    const work = this.#options.onStartedLeading(stopping.signal).finally(() => workEnded.abort());
+    const leading = AbortSignal.any([signal, this.#over.signal]);
+    const work = this.#options.onStartedLeading(leading).finally(() => workEnded.abort());
     const renewing = this.#renew(workEnded.signal);
-    try {
-      await Promise.race([work, renewing]); // the renewing ends well only once the work has ended
-      await work;
-    } catch (error) {
-      if (!workEnded.signal.aborted) {
-        stopping.abort(error);
-        work.catch(() => undefined); // nobody waits for it any more
-        this.#stopLeading();
-        throw error;
-      }
-      await this.#release(renewing);
-      throw error;
-    } finally {
-      signal.removeEventListener('abort', onAbort);
+    const ended = Promise.race([work, renewing]).then(() => work); // the renewing ends well only once the work has ended
+    await ended.catch(() => undefined);
+    if (this.#over.signal.aborted) {
+      work.catch(() => undefined); // nobody waits for it any more
+      this.#stopLeading();
+      throw this.#over.signal.reason;
     }
     await this.#release(renewing);
+    await ended;
   }
 
   async #acquire(signal: AbortSignal): Promise<void> {
@@ -162,11 +154,12 @@ export class LeaderElection {
   /** Resolves after the signal's abort. @throws LeaseLostError */
   async #renew(signal: AbortSignal): Promise<void> {
     const { clock, renewDeadlineMs, retryPeriodMs, logger } = this.#options;
+    const until = AbortSignal.any([signal, this.#over.signal]);
     try {
       for (;;) {
-        await clock.sleep(retryPeriodMs, signal);
-        const leaseLeftMs = this.#wroteAtMs + this.#durationSeconds * 1_000 - clock.monotonicMs();
-        await within(Math.min(renewDeadlineMs, Math.max(0, leaseLeftMs)), clock, signal, async (limited) => {
+        await clock.sleep(retryPeriodMs, until);
+        const limitMs = Math.min(renewDeadlineMs, Math.max(0, this.#leaseLeftMs()));
+        await within(limitMs, clock, until, async (limited) => {
           while (!(await this.#attempt(limited))) {
             if (!this.#isHolder()) throw new Error(`the holder is ${this.#seen?.spec?.holderIdentity}`);
             await clock.sleep(retryPeriodMs, limited);
@@ -176,7 +169,8 @@ export class LeaderElection {
     } catch (cause) {
       if (signal.aborted) return;
       logger.error('leaderelection lost', cause, this.#fields());
-      throw new LeaseLostError('leaderelection lost', { cause });
+      this.#over.abort(new LeaseLostError('leaderelection lost', { cause }));
+      throw this.#over.signal.reason;
     }
   }
 
@@ -205,6 +199,7 @@ export class LeaderElection {
 
   #stopLeading(): void {
     this.#leading = false;
+    this.#over.abort(new LeaseLostError('the lease was given up'));
     this.#options.metrics.leading(this.#options.lease.name, false);
     this.#event('stopped leading');
   }
@@ -273,6 +268,11 @@ export class LeaderElection {
   #hasRunOut(): boolean {
     const durationMs = (this.#seen?.spec?.leaseDurationSeconds ?? 0) * 1_000;
     return this.#seenAtMs + durationMs <= this.#options.clock.monotonicMs();
+  }
+
+  /** How long nobody else takes the lease, in ms, counted from when the last renewal was sent. */
+  #leaseLeftMs(): number {
+    return this.#wroteAtMs + this.#durationSeconds * 1_000 - this.#options.clock.monotonicMs();
   }
 
   async #get(signal: AbortSignal): Promise<Lease> {

@@ -57,8 +57,21 @@ export function addressesReplaced(node: Node, addresses: readonly NodeAddress[])
 export function conditionSet(node: Node, condition: Condition, nowMs: number): Patch | undefined {
   const present = node.status?.conditions?.find(({ type }) => type === condition.type);
   if (present?.status === condition.status && present.reason === condition.reason) return undefined;
-  const now = new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z');
+  const now = timestamp(nowMs);
   return { status: { conditions: [{ ...condition, lastHeartbeatTime: now, lastTransitionTime: now }] } };
+}
+
+/** Sets a condition of a Service, unless it has that status already; to be sent to `services/status`. */
+export function serviceConditionSet(service: Service, condition: Condition, nowMs: number): Patch | undefined {
+  const present = service.status?.conditions?.find(({ type }) => type === condition.type);
+  if (present?.status === condition.status) return undefined;
+  return { status: { conditions: [{ message: '', ...condition, lastTransitionTime: timestamp(nowMs) }] } };
+}
+
+/** Takes a condition from a Service; to be sent to `services/status`. */
+export function serviceConditionRemoved(service: Service, type: string): Patch | undefined {
+  const isPresent = service.status?.conditions?.some((one) => one.type === type) ?? false;
+  return isPresent ? { status: { conditions: [{ type, $patch: 'delete' }] } } : undefined;
 }
 
 /** Sets the load balancer's addresses, in this order ([] clears them); to be sent to `services/status`. */
@@ -66,6 +79,11 @@ export function loadBalancerStatus(service: Service, ingress: readonly LoadBalan
   const present = service.status?.loadBalancer?.ingress ?? [];
   if (isDeepStrictEqual(present.map(withMode), ingress.map(withMode))) return undefined;
   return { status: { loadBalancer: { ingress: ingress.length === 0 ? null : ingress } } };
+}
+
+/** RFC 3339 without fractions, as the API server writes it. */
+function timestamp(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
 /** As current API servers store it: they fill in the mode of an IP address, which must not look like a change. */

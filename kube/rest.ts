@@ -56,6 +56,11 @@ export interface KubeClientOptions {
   /** Connections for requests; watches, which hold one each for minutes, are not counted. Default: 10. */
   readonly maxSockets?: number;
   readonly metrics?: KubeRequestMetrics;
+  /**
+   * Asked in the moment before something that changes anything is sent, also before it is sent again; what it throws is thrown, and
+   * nothing is sent. For a leader that may have lost its lease (`LeaderElection.assertLease`).
+   */
+  readonly beforeWrite?: () => void;
 }
 
 interface Call {
@@ -89,6 +94,7 @@ export class KubeClient {
   readonly #agent: HttpAgent;
   readonly #watchAgent: HttpAgent;
   readonly #metrics: KubeRequestMetrics | undefined;
+  readonly #beforeWrite: (() => void) | undefined;
   readonly #host: string;
 
   constructor(connection: ClusterConnection, options: KubeClientOptions) {
@@ -100,6 +106,7 @@ export class KubeClient {
     this.#requestTimeoutMs = options.requestTimeoutMs ?? 60_000;
     this.#watchQuietMs = options.watchQuietMs ?? 150_000;
     this.#metrics = options.metrics;
+    this.#beforeWrite = options.beforeWrite;
     const { protocol, host } = new URL(connection.server);
     this.#host = host;
     const Agent = protocol === 'http:' ? HttpAgent : HttpsAgent;
@@ -232,11 +239,17 @@ export class KubeClient {
   }
 
   async #attempt<R>(call: Call, read: (response: IncomingMessage, signal: AbortSignal) => Promise<R>): Promise<R> {
+    let isBarred = false;
     try {
       return await within(this.#requestTimeoutMs, this.#clock, call.signal, async (signal) => {
         const body = call.body === undefined ? undefined : JSON.stringify(call.body);
         const token = await this.#connection.token(); // first: it may bring the other fields up to date
         const options = this.#requestOptions(call, token);
+        if (call.method !== 'GET' && this.#beforeWrite !== undefined) {
+          isBarred = true;
+          this.#beforeWrite();
+          isBarred = false;
+        }
         if (body !== undefined) this.#metrics?.sent(call.method, this.#host, Buffer.byteLength(body));
         const response = await this.#send(call, options, body, signal);
         const status = response.statusCode ?? 0;
@@ -246,7 +259,7 @@ export class KubeClient {
       });
     } catch (error) {
       call.signal.throwIfAborted();
-      throw error instanceof KubeError ? error : connectionError(call, error);
+      throw isBarred || error instanceof KubeError ? error : connectionError(call, error);
     }
   }
 

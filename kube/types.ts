@@ -145,6 +145,7 @@ export interface Service extends KubeObject {
   };
   readonly status?: {
     readonly loadBalancer?: { readonly ingress?: readonly LoadBalancerIngress[] };
+    readonly conditions?: readonly Condition[];
   };
 }
 

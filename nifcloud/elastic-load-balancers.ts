@@ -22,10 +22,10 @@ import {
 } from './elastic-requests.ts';
 import { checkOneOf, checkSet } from './limits.ts';
 import { numbered, type Parameters } from './parameters.ts';
-import { SharedPoll } from './shared-poll.ts';
+import { SharedPoll, steady } from './shared-poll.ts';
 import { SharedRead } from './shared-read.ts';
 import type { Clock } from './surroundings.ts';
-import { parseTargetHealth, parseTargets, type Target, type TargetHealth } from './targets.ts';
+import { parseTargetHealth, parseTargets, TARGET_STATES, type Target, type TargetHealth } from './targets.ts';
 import type { Api } from './transport.ts';
 import type { XmlElement } from './xml.ts';
 
@@ -108,13 +108,13 @@ export class ElasticLoadBalancers {
   constructor(api: Api, clock: Clock, pollIntervalMs: number) {
     this.#api = api;
     this.#list = new SharedRead(
-      (signal) => api.read('NiftyDescribeElasticLoadBalancers', {}, parseLoadBalancers, signal),
+      (signal) => api.read('NiftyDescribeElasticLoadBalancers', {}, parseLoadBalancers, signal, TARGET_STATES),
       clock,
     );
     const look = async (_: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, ElasticLoadBalancer>> =>
       // Ids have a hyphen, names never: neither hides the other.
       new Map((await this.list(signal)).flatMap((one) => [[one.id, one] as const, [one.name, one] as const]));
-    this.#poll = new SharedPoll(look, clock, pollIntervalMs);
+    this.#poll = new SharedPoll(look, clock, steady(pollIntervalMs));
   }
 
   /** All load balancers, in one call that is shared with whoever asks at the same moment. */

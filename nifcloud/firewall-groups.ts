@@ -1,6 +1,6 @@
 import { checkInteger, checkOneOf, checkPort, checkSet } from './limits.ts';
 import { numbered, type Parameters } from './parameters.ts';
-import { SharedPoll } from './shared-poll.ts';
+import { SharedPoll, steady } from './shared-poll.ts';
 import { SharedRead } from './shared-read.ts';
 import type { Clock } from './surroundings.ts';
 import type { Api } from './transport.ts';
@@ -67,7 +67,7 @@ const PROTOCOLS: readonly string[] = [
  * port with or without its end. `SSH` is not taken for TCP 22: a rule is revoked by the protocol it was made with.
  */
 export function isSameRule(a: FirewallRule, b: FirewallRule): boolean {
-  return identity(a) === identity(b);
+  return ruleIdentity(a) === ruleIdentity(b);
 }
 
 /**
@@ -84,7 +84,7 @@ export class FirewallGroups {
     this.#list = new SharedRead((signal) => api.read('DescribeSecurityGroups', {}, parseGroups, signal), clock);
     const look = async (_: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, FirewallGroup>> =>
       new Map((await this.list(signal)).map((group) => [group.name, group]));
-    this.#poll = new SharedPoll(look, clock, pollIntervalMs);
+    this.#poll = new SharedPoll(look, clock, steady(pollIntervalMs));
   }
 
   /**
@@ -185,8 +185,8 @@ export class FirewallGroups {
   }
 }
 
-/** What the cloud tells rules apart by, in one spelling. */
-function identity(rule: FirewallRule): string {
+/** What the cloud tells rules apart by, in one spelling: for sets, where many rules are compared. */
+export function ruleIdentity(rule: FirewallRule): string {
   const { direction, protocol, fromPort, toPort = fromPort, cidr = '', group = '' } = rule;
   const address = cidr.toLowerCase().replace(/^([\d.]+)\/32$|^([\da-f:.]+)\/128$/, '$1$2');
   // Where there are no ports some programs send 0, which may come back.

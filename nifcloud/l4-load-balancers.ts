@@ -11,7 +11,14 @@ import {
 import { numbered, type Parameters } from './parameters.ts';
 import { SharedRead } from './shared-read.ts';
 import type { Clock } from './surroundings.ts';
-import { parseTargetHealth, parseTargets, targetMembers, type Target, type TargetHealth } from './targets.ts';
+import {
+  parseTargetHealth,
+  parseTargets,
+  TARGET_STATES,
+  targetMembers,
+  type Target,
+  type TargetHealth,
+} from './targets.ts';
 import type { Api } from './transport.ts';
 import { UnreadableAnswer, type XmlElement } from './xml.ts';
 
@@ -131,7 +138,9 @@ export class L4LoadBalancers {
 
   constructor(api: Api, clock: Clock) {
     this.#api = api;
-    this.#list = new SharedRead((signal) => api.read('DescribeLoadBalancers', {}, parseLoadBalancers, signal), clock);
+    const read = (signal: AbortSignal): Promise<readonly L4LoadBalancer[]> =>
+      api.read('DescribeLoadBalancers', {}, parseLoadBalancers, signal, TARGET_STATES);
+    this.#list = new SharedRead(read, clock);
   }
 
   /** All load balancers, in one call that is shared with whoever asks at the same moment. */

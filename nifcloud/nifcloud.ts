@@ -34,7 +34,7 @@ export interface NifcloudOptions {
    * @default 60000
    */
   readonly timeoutMs?: number;
-  /** Time between two looks at what is waited for, in ms. @default 3000 (as the Go driver polls) */
+  /** Time between two looks at what is waited for, in ms; for disks that to the first look. @default 3000 (as the Go driver polls) */
   readonly pollIntervalMs?: number;
   /** Where `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are looked up. @default process.env */
   readonly proxyEnv?: NodeJS.ProcessEnv;

@@ -1,6 +1,6 @@
 import { isNotFound } from './errors.ts';
 import { numbered, type Parameters } from './parameters.ts';
-import { SharedPoll } from './shared-poll.ts';
+import { SharedPoll, steady } from './shared-poll.ts';
 import { SharedRead } from './shared-read.ts';
 import type { Clock, Logger } from './surroundings.ts';
 import type { Api } from './transport.ts';
@@ -23,6 +23,8 @@ export interface Server {
   readonly state: string;
   readonly privateAddress: string;
   readonly publicAddress: string;
+  /** Of the server and all its interfaces, each once; absent = none. */
+  readonly ipv6?: { readonly private: readonly string[]; readonly public: readonly string[] };
   /** Names. */
   readonly firewallGroups: readonly string[];
   readonly interfaces: readonly ServerInterface[];
@@ -49,6 +51,9 @@ export interface ServerDisk {
   readonly status: string;
 }
 
+/** In which load balancers a server is: with hundreds of those it would be most of the answer. */
+const MEMBERSHIPS: readonly string[] = ['loadbalancing', 'niftyelasticloadbalancing'];
+
 /** The servers of the region. */
 export class Servers {
   readonly #api: Api;
@@ -60,10 +65,10 @@ export class Servers {
     this.#api = api;
     this.#logger = logger;
     const parse = (answer: XmlElement): readonly Server[] => parseServers(answer, logger);
-    this.#list = new SharedRead((signal) => api.read('DescribeInstances', {}, parse, signal), clock);
+    this.#list = new SharedRead((signal) => api.read('DescribeInstances', {}, parse, signal, MEMBERSHIPS), clock);
     const look = async (_names: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Server>> =>
       new Map((await this.list(signal)).map((server) => [server.uniqueId, server]));
-    this.#poll = new SharedPoll(look, clock, pollIntervalMs);
+    this.#poll = new SharedPoll(look, clock, steady(pollIntervalMs));
   }
 
   /**
@@ -165,6 +170,14 @@ function parseServers(answer: XmlElement, logger: Logger): readonly Server[] {
 }
 
 function parseServer(instance: XmlElement, firewallGroups: readonly string[]): Server {
+  const interfaces = instance.items('networkInterfaceSet');
+  const ipv6 = {
+    private: known([instance, ...interfaces].map((one) => one.text('privateIpAddressV6'))),
+    public: known([
+      instance.text('ipAddressV6'),
+      ...interfaces.map((one) => one.child('association').text('publicIpV6')),
+    ]),
+  };
   return {
     name: instance.text('instanceId'),
     uniqueId: instance.text('instanceUniqueId'),
@@ -173,14 +186,20 @@ function parseServer(instance: XmlElement, firewallGroups: readonly string[]): S
     state: instance.child('instanceState').text('name'),
     privateAddress: instance.text('privateIpAddress'),
     publicAddress: instance.text('ipAddress'),
+    ...(ipv6.private.length + ipv6.public.length > 0 && { ipv6 }),
     firewallGroups,
-    interfaces: instance.items('networkInterfaceSet').map((one) => ({
+    interfaces: interfaces.map((one) => ({
       networkId: one.text('niftyNetworkId'),
       networkName: one.text('niftyNetworkName'),
       privateAddress: one.text('privateIpAddress'),
       publicAddress: one.child('association').text('publicIp'),
     })),
   };
+}
+
+/** Each once, without the empty ones. */
+function known(texts: readonly string[]): readonly string[] {
+  return [...new Set(texts)].filter((text) => text !== '');
 }
 
 function parseDisks(answer: XmlElement): { readonly serverUniqueId: string; readonly disks: readonly ServerDisk[] } {

@@ -16,6 +16,9 @@ export interface TargetHealth extends Target {
   readonly description: string;
 }
 
+/** What a listing says of each target besides, which is more than all the rest of it: `targetHealth` is there to ask for that. */
+export const TARGET_STATES: readonly string[] = ['instancestates'];
+
 /** Source: docs/reference/nifcloud-api.md §4.3, §5.4. @param parent holds the `<Instances>` */
 export function parseTargets(parent: XmlElement): readonly Target[] {
   return parent.items('Instances').map(parseTarget);

@@ -19,8 +19,19 @@ const LONGEST_BACKOFF_MS = 10_000;
 
 /** What the resources need of the transport. */
 export interface Api {
-  /** A call that changes nothing. @param parse makes the result of the answer; may throw UnreadableAnswer */
-  read<T>(action: string, parameters: Parameters, parse: (answer: XmlElement) => T, signal: AbortSignal): Promise<T>;
+  /**
+   * A call that changes nothing.
+   *
+   * @param parse makes the result of the answer; may throw UnreadableAnswer
+   * @param unread elements that `parse` does not look into, by their names in lower case
+   */
+  read<T>(
+    action: string,
+    parameters: Parameters,
+    parse: (answer: XmlElement) => T,
+    signal: AbortSignal,
+    unread?: readonly string[],
+  ): Promise<T>;
   /** A call that changes something. */
   mutate<T>(action: string, parameters: Parameters, parse: (answer: XmlElement) => T, signal: AbortSignal): Promise<T>;
 }
@@ -63,8 +74,14 @@ export class Transport implements Api {
     return this.#failure === undefined ? { ok: true } : { ok: false, ...this.#failure };
   }
 
-  read<T>(action: string, parameters: Parameters, parse: (answer: XmlElement) => T, signal: AbortSignal): Promise<T> {
-    return this.#send('read', { action, parameters, parse }, signal);
+  read<T>(
+    action: string,
+    parameters: Parameters,
+    parse: (answer: XmlElement) => T,
+    signal: AbortSignal,
+    unread: readonly string[] = [],
+  ): Promise<T> {
+    return this.#send('read', { action, parameters, parse, unread }, signal);
   }
 
   mutate<T>(action: string, parameters: Parameters, parse: (answer: XmlElement) => T, signal: AbortSignal): Promise<T> {

@@ -1,7 +1,7 @@
 import { isNotFound } from './errors.ts';
 import { ACCOUNTING_TYPES, checkLength, checkName, checkOneOf, checkSet } from './limits.ts';
 import { numbered } from './parameters.ts';
-import { SharedPoll } from './shared-poll.ts';
+import { eager, SharedPoll } from './shared-poll.ts';
 import { SharedRead } from './shared-read.ts';
 import type { Clock } from './surroundings.ts';
 import type { Api } from './transport.ts';
@@ -86,7 +86,7 @@ export class Volumes {
   constructor(api: Api, clock: Clock, pollIntervalMs: number) {
     this.#api = api;
     this.#list = new SharedRead((signal) => this.#describe([], signal), clock);
-    this.#poll = new SharedPoll((ids, signal) => this.#look(ids, signal), clock, pollIntervalMs);
+    this.#poll = new SharedPoll((ids, signal) => this.#look(ids, signal), clock, eager(pollIntervalMs));
   }
 
   /**
@@ -98,8 +98,8 @@ export class Volumes {
   }
 
   /**
-   * Waits until a disk is as `accept` wants it: the first look comes at most one poll interval after the call, and all who wait
-   * share one DescribeVolumes a tick (see SharedPoll).
+   * Waits until a disk is as `accept` wants it: the first look comes at most one poll interval after the call, later ones follow
+   * sooner, and all who wait share each DescribeVolumes (see SharedPoll).
    *
    * @param accept is shown the disk, `undefined` = it does not exist; what it returns ends the wait, what it throws too
    */

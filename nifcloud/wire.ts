@@ -1,11 +1,12 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import type { Readable } from 'node:stream';
 import { create, isAxiosError, type AxiosInstance, type AxiosResponse, type CreateAxiosDefaults } from 'axios';
 import { NifcloudError, OWN_CODES, THROTTLED_STATUSES } from './errors.ts';
 import { sentParameters, type Parameters } from './parameters.ts';
 import { signedBody, type Credentials } from './sign.ts';
 import type { Clock } from './surroundings.ts';
-import { readAnswer, readRefusal, UnreadableAnswer, type XmlElement } from './xml.ts';
+import { LONGEST_REFUSAL, readAnswer, readRefusal, UnreadableAnswer, type XmlElement } from './xml.ts';
 
 /**
  * Idle connections are closed after so long, in ms: longer than the gap between two polls (3 s), shorter than the 5 s after which
@@ -24,6 +25,8 @@ export interface Call<T> {
   readonly action: string;
   readonly parameters: Parameters;
   readonly parse: (answer: XmlElement) => T;
+  /** Elements of the answer that `parse` does not look into, by their names in lower case. */
+  readonly unread?: readonly string[];
 }
 
 export interface WireOptions {
@@ -54,7 +57,7 @@ export class Wire {
       headers: { 'User-Agent': options.userAgent },
       maxContentLength: LARGEST_ANSWER,
       maxRedirects: 0, // a signature is for one host
-      responseType: 'text',
+      responseType: 'stream', // a listing may have 30 MB, which would be in memory twice
       transformRequest: (body: unknown) => body,
       transformResponse: (body: unknown) => body,
       validateStatus: () => true,
@@ -65,7 +68,7 @@ export class Wire {
   /** @throws NifcloudError, or the signal's reason as soon as it aborts */
   async exchange<T>(call: Call<T>, credentials: Credentials, signal: AbortSignal): Promise<T> {
     const { url, clock } = this.#options;
-    const { action } = call;
+    const { action, unread = [] } = call;
     const parameters = sentParameters({ Action: action, ...call.parameters });
     const request = { authority: url.host, path: url.pathname, parameters };
     const { body, signature } = signedBody(request, credentials, clock.now());
@@ -73,24 +76,32 @@ export class Wire {
     const fail = (failure: Failure): NifcloudError =>
       new NifcloudError({ ...failure, action, detail: concealed(failure.detail, hidden) });
 
-    let answer: AxiosResponse<string>;
+    let answer: Answer;
     try {
-      answer = await this.#post(body, signal);
+      answer = await this.#post(body, signal, ({ status, data }) =>
+        readStream(status, data, (chunks) => readAnswer(chunks, `${action}Response`, { signal, unread })),
+      );
     } catch (error) {
       signal.throwIfAborted();
       throw fail(connectionFailure(error, hidden));
     }
-    const { status, data } = answer;
-    if (status < 200 || status > 299) throw fail(refusalIn(data, status) ?? noCode(status));
+    const { status, content, start } = answer;
+    if (content === undefined) throw fail(refusalIn(start, status) ?? noCode(status));
     try {
-      return call.parse(await readAnswer(data, `${action}Response`, signal));
+      if (content instanceof UnreadableAnswer) throw content;
+      return call.parse(content);
     } catch (error) {
       if (!(error instanceof UnreadableAnswer)) throw error;
-      throw fail(refusalIn(data, status) ?? unreadable(error, status));
+      throw fail(refusalIn(start, status) ?? unreadable(error, status));
     }
   }
 
-  async #post(body: string, signal: AbortSignal): Promise<AxiosResponse<string>> {
+  /** @param take reads the answer to its end, which the time limit is for */
+  async #post<T>(
+    body: string,
+    signal: AbortSignal,
+    take: (response: AxiosResponse<Readable>) => Promise<T>,
+  ): Promise<T> {
     const { url, clock, timeoutMs } = this.#options;
     const stop = new AbortController();
     const onAbort = (): void => stop.abort();
@@ -100,7 +111,7 @@ export class Wire {
     clock.sleep(timeoutMs, answered.signal).then(onAbort, () => {});
     try {
       signal.throwIfAborted();
-      return await this.#http.post<string>(url.href, body, { signal: stop.signal });
+      return await take(await this.#http.post<Readable>(url.href, body, { signal: stop.signal }));
     } catch (error) {
       if (!stop.signal.aborted) throw error;
       throw Object.assign(new Error(`no answer within ${timeoutMs} ms`), { code: OWN_CODES.timeout });
@@ -109,6 +120,47 @@ export class Wire {
       signal.removeEventListener('abort', onAbort);
     }
   }
+}
+
+/** An answer whose end was seen. */
+interface Answer {
+  readonly status: number;
+  /** `undefined` where the status says that it is no success. */
+  readonly content: XmlElement | UnreadableAnswer | undefined;
+  /** Of the body, as much as an error may have. */
+  readonly start: string;
+}
+
+/** Has `read` read the body of a success, and reads all others to their ends itself. @throws what the stream fails with */
+async function readStream(
+  status: number,
+  body: Readable,
+  read: (chunks: AsyncIterable<Uint8Array>) => Promise<XmlElement>,
+): Promise<Answer> {
+  const kept: Uint8Array[] = [];
+  let length = 0;
+  async function* chunks(): AsyncGenerator<Uint8Array, void> {
+    for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
+      if (length < LONGEST_REFUSAL) kept.push(chunk);
+      length += chunk.length;
+      yield chunk;
+    }
+  }
+  const isSuccess = status >= 200 && status <= 299;
+  let content: Answer['content'];
+  body.on('error', () => {}); // also while nobody reads
+  try {
+    try {
+      content = isSuccess ? await read(chunks()) : undefined;
+    } catch (error) {
+      if (!(error instanceof UnreadableAnswer)) throw error;
+      content = error;
+    }
+    for await (const _ of chunks());
+  } finally {
+    body.destroy();
+  }
+  return { status, content, start: Buffer.concat(kept).toString('utf8', 0, LONGEST_REFUSAL) };
 }
 
 function connections(options: WireOptions): Pick<CreateAxiosDefaults, 'httpAgent' | 'httpsAgent' | 'proxy'> {

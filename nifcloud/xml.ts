@@ -7,13 +7,13 @@ export class UnreadableAnswer extends Error {
 }
 
 /**
- * Characters that are read without a pause, about 1 ms of work; between the pieces of a larger answer the event loop goes round, so that
+ * Bytes that are read without a pause, about 1 ms of work; between the pieces of a larger answer the event loop goes round, so that
  * the listing of 10,000 disks (7 MB) holds nothing else up.
  */
 const PIECE_LENGTH = 64 * 1024;
 
-/** Characters of a body in which an error is looked for: those of the cloud have some hundred. */
-const LONGEST_REFUSAL = 64 * 1024;
+/** Bytes of a body in which an error is looked for: those of the cloud have some hundred. */
+export const LONGEST_REFUSAL = 64 * 1024;
 
 /** Elements inside each other; answers have about ten. Each level that is open costs memory. Our choice. */
 const DEEPEST_NESTING = 100;
@@ -30,6 +30,12 @@ const HARMLESS_FAULTS: readonly string[] = [
 
 /** More of them make a body unreadable: each takes time. Our choice. */
 const MOST_FAULTS = 1_000;
+
+/** Texts of up to so many characters, and so many of them, are kept once however often they stand in an answer. Our choice. */
+const LONGEST_COMMON_TEXT = 64;
+const MOST_COMMON_TEXTS = 10_000;
+
+const NO_CHILDREN: readonly XmlElement[] = [];
 
 /**
  * An element of an answer, read by the rules of docs/reference/nifcloud-api.md §1.5.
@@ -96,17 +102,31 @@ export class XmlElement {
 }
 
 /**
- * Reads an answer without blocking the event loop, however large it is.
+ * Reads an answer as it comes in, without blocking the event loop, however large it is.
  *
+ * @param body in UTF-8
+ * @param unread names of elements whose content nobody asks for, in lower case: they come out empty. A listing of 200 load balancers with
+ *   500 targets each has 27 MB, most of which says how each target feels.
  * @throws UnreadableAnswer when the body is not a whole, well-formed document with the root element `rootName`; the signal's reason
  */
-export async function readAnswer(body: string, rootName: string, signal?: AbortSignal): Promise<XmlElement> {
-  const reader = new Reader();
-  for (let at = 0; at < body.length; at += PIECE_LENGTH) {
-    if (at > 0) await otherWork();
-    signal?.throwIfAborted();
-    reader.write(body.slice(at, at + PIECE_LENGTH));
+export async function readAnswer(
+  body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  rootName: string,
+  { signal, unread = [] }: { readonly signal?: AbortSignal; readonly unread?: readonly string[] } = {},
+): Promise<XmlElement> {
+  const reader = new Reader(new Set(unread));
+  const decoder = new TextDecoder();
+  let isFirst = true;
+  for await (const chunk of body) {
+    for (let at = 0; at < chunk.length; at += PIECE_LENGTH) {
+      if (!isFirst) await otherWork();
+      isFirst = false;
+      signal?.throwIfAborted();
+      reader.write(decoder.decode(chunk.subarray(at, at + PIECE_LENGTH), { stream: true }));
+    }
   }
+  signal?.throwIfAborted();
+  reader.write(decoder.decode());
   const { name, element } = reader.end();
   if (name !== rootName.toLowerCase()) throw new UnreadableAnswer(`the answer is a <${name}>, not a <${rootName}>`);
   return element;
@@ -127,9 +147,9 @@ export interface Refusal {
  * that is cut may hold a text of somebody's that looks like an error.
  */
 export function readRefusal(whole: string): Refusal | undefined {
-  const body = whole.slice(0, LONGEST_REFUSAL);
+  const body = whole.slice(0, LONGEST_REFUSAL); // a longer one would take time
   try {
-    const reader = new Reader();
+    const reader = new Reader(new Set());
     reader.write(body);
     const { name, element } = reader.end();
     const error = element.child('Errors').child('Error');
@@ -155,33 +175,41 @@ export function readRefusal(whole: string): Refusal | undefined {
 class Reader {
   readonly #parser = new SaxesParser({ position: false });
   /** The elements whose tags are open, from the root inwards. */
-  readonly #open: { readonly name: string; text: string; readonly children: XmlElement[] }[] = [];
+  readonly #open: { readonly name: string; text: string; children: XmlElement[] | undefined }[] = [];
   #root: { readonly name: string; readonly element: XmlElement } | undefined;
+  /** As they count, by how they are written. */
+  readonly #names = new Map<string, string>();
+  readonly #texts = new CommonTexts();
 
-  constructor() {
+  constructor(unread: ReadonlySet<string>) {
     const open = this.#open;
     let faults = 0;
+    let unreadFrom = Infinity; // at this depth an element is open whose content is passed over
     this.#parser.on('error', (error) => {
       faults += 1;
       if (!HARMLESS_FAULTS.includes(error.message) || faults > MOST_FAULTS) throw error;
     });
     const addText = (text: string): void => {
       const element = open.at(-1);
-      if (element !== undefined) element.text += text;
+      if (element !== undefined && open.length < unreadFrom) element.text += text;
     };
     this.#parser.on('text', addText);
     this.#parser.on('cdata', addText);
     this.#parser.on('opentag', (tag) => {
       if (open.length === DEEPEST_NESTING) throw new UnreadableAnswer('its elements are nested too deeply');
-      open.push({ name: tag.name.slice(tag.name.indexOf(':') + 1).toLowerCase(), text: '', children: [] });
+      const name = this.#nameOf(tag.name);
+      open.push({ name, text: '', children: undefined });
+      if (unread.has(name)) unreadFrom = Math.min(unreadFrom, open.length);
     });
     this.#parser.on('closetag', () => {
+      const depth = open.length;
       const closed = open.pop();
-      if (closed === undefined) return;
-      const element = new XmlElement(closed.name, closed.text.trim(), closed.children);
+      if (closed === undefined || depth > unreadFrom) return;
+      unreadFrom = Infinity;
+      const element = new XmlElement(closed.name, this.#texts.of(closed.text.trim()), closed.children ?? NO_CHILDREN);
       const parent = open.at(-1);
       if (parent === undefined) this.#root = { name: closed.name, element };
-      else parent.children.push(element);
+      else (parent.children ??= []).push(element);
     });
   }
 
@@ -196,6 +224,14 @@ class Reader {
     return this.#root;
   }
 
+  #nameOf(written: string): string {
+    const known = this.#names.get(written);
+    if (known !== undefined) return known;
+    const name = written.slice(written.indexOf(':') + 1).toLowerCase();
+    if (this.#names.size < MOST_COMMON_TEXTS && written.length <= LONGEST_COMMON_TEXT) this.#names.set(written, name);
+    return name;
+  }
+
   #parse(step: () => void): void {
     try {
       step();
@@ -203,6 +239,21 @@ class Reader {
       if (error instanceof UnreadableAnswer) throw error;
       throw new UnreadableAnswer(`not a whole XML document: ${error instanceof Error ? error.message : String(error)}`);
     }
+  }
+}
+
+/** Gives equal texts as one, which is a copy: a part of a text keeps the whole of it in memory. */
+class CommonTexts {
+  readonly #known = new Map<string, string>();
+
+  of(text: string): string {
+    if (text === '' || text.length > LONGEST_COMMON_TEXT) return text;
+    const known = this.#known.get(text);
+    if (known !== undefined) return known;
+    if (this.#known.size === MOST_COMMON_TEXTS || !text.isWellFormed()) return text;
+    const copy = Buffer.from(text).toString();
+    this.#known.set(copy, copy);
+    return copy;
   }
 }
 

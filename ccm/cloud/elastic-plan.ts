@@ -9,7 +9,7 @@ import type {
   NewElasticLoadBalancer,
 } from '../../nifcloud/elastic-requests.ts';
 import { readOwner } from './elastic-owner.ts';
-import { DEFAULT_HEALTH_CHECK, DEFAULT_STICKY_MINUTES, isSameServer, type WantedTarget } from './l4-plan.ts';
+import { DEFAULT_HEALTH_CHECK, DEFAULT_STICKY_MINUTES, sameServerIn, type WantedTarget } from './l4-plan.ts';
 
 type ElasticProtocol = 'TCP' | 'UDP' | 'HTTP' | 'HTTPS';
 
@@ -332,8 +332,9 @@ function checksToSet(
 function targetSteps(key: ElasticKey, wanted: WantedElasticListener, seen: Listener): readonly ElasticStep[] {
   const { targets } = wanted;
   if (targets === undefined) return [];
-  const coming = targets.filter((one) => one.listed && !seen.targets.some((target) => isSameServer(one, target)));
-  const leaving = seen.targets.filter((target) => !targets.some((one) => isSameServer(one, target)));
+  const [isSeen, isWanted] = [sameServerIn(seen.targets), sameServerIn(targets)];
+  const coming = targets.filter((one) => one.listed && !isSeen(one));
+  const leaving = seen.targets.filter((one) => !isWanted(one));
   const register = targetStep('register-targets', key, coming);
   // Where none of the present servers stays, a new one must be seen there before the old ones go.
   if (leaving.length === seen.targets.length) return register;

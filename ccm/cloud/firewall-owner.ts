@@ -80,10 +80,9 @@ export function goneOwners(
 }
 
 function prefixOf(cluster: string): string {
-  const isShort = cluster.length <= CLUSTER_LENGTH;
+  if (cluster.length <= CLUSTER_LENGTH) return `${PREFIX}${cluster}/`;
   const digest = createHash('sha256').update(cluster).digest('hex').slice(0, 8);
-  const text = isShort ? cluster : `${cluster.slice(0, CLUSTER_LENGTH - digest.length - 1)}~${digest}`;
-  return `${PREFIX}${text}/`;
+  return `${PREFIX}${cluster.slice(0, CLUSTER_LENGTH - digest.length - 1)}~${digest}/`;
 }
 
 function isPing({ protocol }: FirewallRule): boolean {

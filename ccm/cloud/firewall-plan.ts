@@ -1,4 +1,4 @@
-import { isSameRule, type FirewallGroup, type FirewallRule } from '../../nifcloud/firewall-groups.ts';
+import { isSameRule, ruleIdentity, type FirewallGroup, type FirewallRule } from '../../nifcloud/firewall-groups.ts';
 import type { Server } from '../../nifcloud/servers.ts';
 import type { Target } from '../../nifcloud/targets.ts';
 import { ruleDescription } from './firewall-owner.ts';
@@ -46,23 +46,25 @@ export interface FirewallPlan {
 export function wantedRules(facts: FirewallFacts): ReadonlyMap<string, readonly FirewallRule[]> {
   const { cluster, groups, loadBalancers } = facts;
   const groupsOf = memberships(facts);
-  const wanted = new Map(groups.map((group) => [group, [] as FirewallRule[]]));
+  const wanted = new Map(groups.map((group) => [group, new Map<string, FirewallRule>()]));
   for (const loadBalancer of loadBalancers) {
     const description = ruleDescription(cluster, loadBalancer.name);
     for (const listener of loadBalancer.listeners) {
-      const rules = rulesFor(loadBalancer, listener).map((rule) => ({ ...rule, description }));
+      const rules = new Map<string, FirewallRule>();
+      for (const rule of rulesFor(loadBalancer, listener)) {
+        rules.set(`${description} ${ruleIdentity(rule)}`, { ...rule, description });
+      }
       const places = listener.targets?.filter((one) => one.listed !== false).map(groupsOf) ?? [undefined];
       const names = new Set(places.flatMap((some) => [...(some ?? [])]));
       const isUnsure = places.includes(undefined);
       for (const [group, own] of wanted) {
-        for (const rule of rules) {
-          if (!names.has(group.name) && !(isUnsure && holds(group.rules, rule))) continue;
-          if (!own.some((one) => one.description === description && isSameRule(one, rule))) own.push(rule);
+        for (const [key, rule] of rules) {
+          if (names.has(group.name) || (isUnsure && holds(group.rules, rule))) own.set(key, rule);
         }
       }
     }
   }
-  return new Map([...wanted].map(([group, rules]) => [group.name, rules]));
+  return new Map([...wanted].map(([group, rules]) => [group.name, [...rules.values()]]));
 }
 
 /**
@@ -87,18 +89,19 @@ export function planFirewall(
   for (const group of groups) {
     const needed = wanted.get(group.name) ?? [];
     const own = needed.filter(ours);
-    const missing = own.filter((rule, index) => !holds(group.rules, rule) && !holds(own.slice(0, index), rule));
-    const surplus = group.rules.filter((rule) => ours(rule) && !holds(needed, rule));
+    const [present, wantedHere] = [identities(group.rules), identities(needed)];
+    const missing = own.filter((rule, index) => !present.has(ruleIdentity(rule)) && !holds(own.slice(0, index), rule));
+    const surplus = group.rules.filter((rule) => ours(rule) && !wantedHere.has(ruleIdentity(rule)));
     if (group.status !== 'applied') {
       // Rules that show may not be in force yet.
       if (own.length + surplus.length > 0) waiting.push(group.name);
       continue;
     }
     const limit = group.ruleLimit || DEFAULT_RULE_LIMIT;
-    const present = group.rules.length;
-    const isTooMuch = present - surplus.length + missing.length > limit;
+    const count = group.rules.length;
+    const isTooMuch = count - surplus.length + missing.length > limit;
     if (isTooMuch && missing.length > 0) problems.push(noRoom(group, missing.length, limit));
-    if (missing.length > 0 && present + missing.length <= limit) {
+    if (missing.length > 0 && count + missing.length <= limit) {
       steps.push({ kind: 'authorize', group: group.name, rules: missing });
     } else if (surplus.length > 0) {
       steps.push({ kind: 'revoke', group: group.name, rules: surplus });
@@ -112,6 +115,10 @@ function noRoom(group: FirewallGroup, missing: number, limit: number): string {
     `firewall group ${group.name} has ${group.rules.length} rules and needs ${missing} more, over its limit of ${limit}; ` +
     'remove rules, raise its limit, or put the servers into several groups'
   );
+}
+
+function identities(rules: readonly FirewallRule[]): ReadonlySet<string> {
+  return new Set(rules.map(ruleIdentity));
 }
 
 function holds(rules: readonly FirewallRule[], rule: FirewallRule): boolean {

@@ -52,6 +52,7 @@ export interface Settled {
  *   each by itself.
  * - Nor is a call that succeeded: what the cloud does not show at once is looked for later.
  * @param decide is told which ports the cloud refused to change
+ * @param first lists for the first look
  * @throws what is no matter of one call: throttling, refused credentials, maintenance, no connection, what `decide` throws
  */
 export async function settle(
@@ -59,6 +60,7 @@ export async function settle(
   name: string,
   decide: (seen: L4LoadBalancer | undefined, unmovable: ReadonlySet<number>) => Promise<readonly Step[]>,
   signal: AbortSignal,
+  first: L4Calls['list'] = (until) => calls.list(until),
 ): Promise<Settled> {
   const sent: Sent = { refused: new Map(), done: new Set(), unmovable: new Set() };
   let made = '';
@@ -70,7 +72,8 @@ export async function settle(
     sent.done.add(text);
   };
   for (let looks = 0; looks < MAX_LOOKS; looks++) {
-    const seen = (await calls.list(signal)).find((one) => one.name === name);
+    const all = await (looks === 0 ? first(signal) : calls.list(signal));
+    const seen = all.find((one) => one.name === name);
     const lookAgain = await apply(call, await decide(seen, sent.unmovable), sent);
     if (!lookAgain) return { seen, vip: seen?.vip ?? made, refusals: [...sent.refused.values()] };
   }

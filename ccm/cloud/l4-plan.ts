@@ -1,4 +1,5 @@
 import type { L4Listener, L4LoadBalancer, L4SorryPage, L4Stickiness } from '../../nifcloud/l4-load-balancers.ts';
+import type { Target } from '../../nifcloud/targets.ts';
 
 /** Ports of one L4 load balancer. Source: docs/reference/nifcloud-api.md §4.1. */
 export const MAX_LISTENERS = 3;
@@ -330,8 +331,9 @@ function targetSteps(
   // A port that was never filtered, or lost its filter on the way, stays shut while what the filter shall be is not known.
   if (wanted.filter === undefined && isOpen(seen.filter) && seen.targets.length === 0) return [];
   const { targets } = wanted;
-  const coming = targets.filter((one) => one.listed && !seen.targets.some((target) => isSameServer(one, target)));
-  const leaving = seen.targets.filter((target) => !targets.some((one) => isSameServer(one, target)));
+  const [isSeen, isWanted] = [sameServerIn(seen.targets), sameServerIn(targets)];
+  const coming = targets.filter((one) => one.listed && !isSeen(one));
+  const leaving = seen.targets.filter((one) => !isWanted(one));
   const steps: Step[] = [];
   if (coming.length > 0) {
     steps.push({ kind: 'register-targets', ports, serverNames: coming.map((one) => one.serverName) });
@@ -371,11 +373,16 @@ function stickinessToSet(
   return seen?.periodMinutes === periodMinutes ? undefined : { periodMinutes };
 }
 
-/** By unique id where both sides know it (names can be changed and used again), else by name. */
-export function isSameServer(a: L4Listener['targets'][number], b: L4Listener['targets'][number]): boolean {
-  return a.serverUniqueId !== '' && b.serverUniqueId !== ''
-    ? a.serverUniqueId === b.serverUniqueId
-    : a.serverName === b.serverName;
+/**
+ * Says whether a server is among some: by unique id where both sides know it (names can be changed and used again), else by name.
+ * Clusters have hundreds of them, behind each of many load balancers.
+ */
+export function sameServerIn(servers: readonly Target[]): (server: Target) => boolean {
+  const ids = new Set(servers.map((one) => one.serverUniqueId));
+  const names = new Set(servers.map((one) => one.serverName));
+  const namesWithoutId = new Set(servers.filter((one) => one.serverUniqueId === '').map((one) => one.serverName));
+  return ({ serverName, serverUniqueId }) =>
+    serverUniqueId === '' ? names.has(serverName) : ids.has(serverUniqueId) || namesWithoutId.has(serverName);
 }
 
 /** Whether a filter lets everyone in: allows nobody in particular, or denies nobody. */

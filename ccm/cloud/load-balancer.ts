@@ -17,6 +17,11 @@ export function loadBalancerName(service: Service): string {
   return name;
 }
 
+/** Whether `loadBalancerName`, or the Go program's, which is the same, may have given this name. */
+export function isGivenName(name: string): boolean {
+  return /^[0-9a-f]+$/.test(name) && name.length === NAME_LENGTH;
+}
+
 /** What a Service asks for: the part that can be obeyed, and what is to be said about the rest. */
 export interface Request {
   readonly kind: LoadBalancerKind;

@@ -50,38 +50,57 @@ export function ownUniqueId(node: Node): string | undefined {
   }
 }
 
-/**
- * The server of a node: by provider id where the node has one, else by name. A server that merely has the name of a node with
- * another provider id is not its server.
- * @returns `undefined` when the list does not hold it
- * @throws when the provider id is not ours
- */
-export function serverOf(node: Node, servers: readonly Server[]): Server | undefined {
-  const id = node.spec?.providerID;
-  if (id === undefined || id === '') return servers.find((server) => server.name === node.metadata.name);
-  const uniqueId = uniqueIdOf(id);
-  return servers.find((server) => server.uniqueId === uniqueId);
+/** A listing of servers, in which those of many nodes are looked up. */
+export class KnownServers {
+  readonly #byName = new Map<string, Server>();
+  readonly #byUniqueId = new Map<string, Server>();
+
+  constructor(servers: readonly Server[]) {
+    // The first of several counts, as far as such a thing can be.
+    for (const server of servers.toReversed()) {
+      this.#byName.set(server.name, server);
+      this.#byUniqueId.set(server.uniqueId, server);
+    }
+  }
+
+  /**
+   * The server of a node: by provider id where the node has one, else by name. A server that merely has the name of a node with
+   * another provider id is not its server.
+   * @returns `undefined` when the list does not hold it
+   * @throws when the provider id is not ours
+   */
+  of(node: Node): Server | undefined {
+    const id = node.spec?.providerID;
+    if (id === undefined || id === '') return this.#byName.get(node.metadata.name);
+    return this.#byUniqueId.get(uniqueIdOf(id));
+  }
+}
+
+/** What nodes mean to a load balancer. */
+export interface Targets {
+  /** The servers that they stand for. */
+  readonly targets: readonly WantedTarget[];
+  /** The names of those that the cloud does not list. */
+  readonly unlisted: readonly string[];
 }
 
 /** The servers that nodes stand for, as targets of a load balancer, and the names of the nodes that the cloud does not list. */
-export function targetsOf(
-  nodes: readonly Node[],
-  servers: readonly Server[],
-): { readonly targets: readonly WantedTarget[]; readonly unlisted: readonly string[] } {
+export function targetsOf(nodes: readonly Node[], servers: readonly Server[]): Targets {
+  const known = new KnownServers(servers);
   const targets = new Map<string, WantedTarget>();
   const unlisted: string[] = [];
   for (const node of nodes) {
-    const target = targetOf(node, servers);
+    const target = targetOf(node, known);
     if (!target.listed) unlisted.push(node.metadata.name);
     targets.set(target.serverUniqueId || target.serverName, target);
   }
   return { targets: [...targets.values()], unlisted };
 }
 
-function targetOf(node: Node, servers: readonly Server[]): WantedTarget {
+function targetOf(node: Node, servers: KnownServers): WantedTarget {
   const serverName = node.metadata.name;
   try {
-    const server = serverOf(node, servers);
+    const server = servers.of(node);
     if (server !== undefined) {
       return { serverName: server.name, serverUniqueId: server.uniqueId, listed: true, zone: server.zone };
     }
@@ -155,7 +174,7 @@ function byType(addresses: readonly NodeAddress[]): readonly NodeAddress[] {
 
 /**
  * External first, then internal: the order of the Go program (`docs/reference/ccm.md` E3), on which users' scripts may rest. Behind
- * them come those of further interfaces.
+ * them come those of further interfaces, then those of IPv6.
  */
 function cloudAddresses(node: Node, server: Server): readonly NodeAddress[] {
   const addresses: NodeAddress[] = [];
@@ -168,9 +187,14 @@ function cloudAddresses(node: Node, server: Server): readonly NodeAddress[] {
     add('InternalIP', privateAddress);
     add('ExternalIP', publicAddress);
   }
-  // On a private LAN the guest chooses its address, and often the cloud does not know it (docs/reference/nifcloud-api.md §11, 15).
-  if (server.interfaces.some((one) => isOnPrivateLan(one) && one.privateAddress === '')) {
-    for (const provided of providedAddresses(node)) add('InternalIP', provided);
+  for (const address of server.ipv6?.public ?? []) add('ExternalIP', address);
+  for (const address of server.ipv6?.private ?? []) add('InternalIP', address);
+  // On a private LAN the guest chooses its address, and often the cloud does not know it (docs/reference/nifcloud-api.md §11, 15);
+  // one of IPv6 never, as those LANs are of IPv4 for the cloud.
+  const lans = server.interfaces.filter(isOnPrivateLan);
+  for (const provided of providedAddresses(node)) {
+    const isGuests = isIPv6(provided) ? lans.length > 0 : lans.some((one) => one.privateAddress === '');
+    if (isGuests) add('InternalIP', provided);
   }
   return addresses;
 }

@@ -35,6 +35,11 @@ class Collection<T extends KubeObject> {
     this.#handlers.length = 0;
   }
 
+  /** Tells handlers of all that is there, as a cache does that has just filled. */
+  replay(): void {
+    for (const one of this.cache.values()) for (const handler of this.#handlers) handler.added?.(one);
+  }
+
   store(key: string, object: T | undefined): void {
     if (object === undefined) this.objects.delete(key);
     else this.objects.set(key, object);
@@ -182,7 +187,8 @@ function merge(present: Json, patch: Json): Json {
       result[name] = [...new Set([...list, ...(value as unknown[])])];
     } else if (name === 'conditions') {
       const types = (value as Json[]).map(({ type }) => type);
-      result[name] = [...list.filter((one) => !types.includes((one as Json)['type'])), ...(value as Json[])];
+      const set = (value as Json[]).filter((one) => one['$patch'] !== 'delete');
+      result[name] = [...list.filter((one) => !types.includes((one as Json)['type'])), ...set];
     } else if (Array.isArray(value)) {
       result[name] = value.filter((one: Json) => !('$patch' in one));
     } else {

@@ -6,11 +6,12 @@ describe('the metrics of the controllers', () => {
   const registry = new Registry();
   const metrics = controllerMetrics(registry);
 
-  it('have the names and buckets of the framework', async () => {
+  it('have the names and buckets of the framework, and a name of ours', async () => {
     metrics.node.taintRemoved(3);
     metrics.node.initialSyncDone(1025);
     metrics.service.hostsUpdated(5, 'ok');
     metrics.service.hostsUpdated(5, 'error');
+    metrics.service.orphans(3);
     metrics.route.routesSynced();
     metrics.running('cloud-node', true);
     metrics.running('service', false);
@@ -24,6 +25,7 @@ describe('the metrics of the controllers', () => {
       'service_controller_nodesync_error_total 1',
       'service_controller_nodesync_latency_seconds_bucket{le="8"} 2',
       'service_controller_update_loadbalancer_host_latency_seconds_bucket{le="16384"} 2',
+      'cloudprovider_nifcloud_orphan_load_balancers 3',
       'route_controller_route_sync_total 1',
       'running_managed_controllers{name="cloud-node",manager="cloud-controller-manager"} 1',
       'running_managed_controllers{name="service",manager="cloud-controller-manager"} 0',

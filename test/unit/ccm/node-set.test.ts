@@ -1,6 +1,7 @@
 import { expect } from 'chai';
-import { concernsLoadBalancers, fingerprint, nodeSet } from '../../../ccm/node-set.ts';
+import { concernsLoadBalancers, fingerprint, nodeSet, PresentNodeSet } from '../../../ccm/node-set.ts';
 import type { Node } from '../../../kube/types.ts';
+import { KubeApi } from './kube-api.ts';
 
 const EXCLUDE = 'node.kubernetes.io/exclude-from-external-load-balancers';
 
@@ -67,5 +68,23 @@ describe('a change of a node', () => {
     expect(fingerprint([node(), other])).to.equal(fingerprint([other, labelled('false')]));
     expect(fingerprint([node()])).to.not.equal(fingerprint([node({}, { providerID: 'i-1' })]));
     expect(fingerprint([node()])).to.not.equal(fingerprint([other]));
+  });
+});
+
+describe('the present node set', () => {
+  it('is made once for all who ask, and anew after each change of a node', () => {
+    const api = new KubeApi();
+    const present = new PresentNodeSet(api.nodes.informer);
+    const names = (): string[] => present.get().nodes.map((one) => one.metadata.name);
+    api.addNode(node());
+    const first = present.get();
+    expect(present.get()).to.equal(first);
+    api.addNode(node({ name: 'node02' }));
+    expect(names()).to.deep.equal(['node01', 'node02']);
+    expect(first.nodes).to.have.length(1);
+    api.addNode(labelled('true'));
+    expect(names()).to.deep.equal(['node02']);
+    api.nodes.store('node02', undefined);
+    expect(names()).to.deep.equal([]);
   });
 });

@@ -103,6 +103,32 @@ describe('a node that joins', () => {
     expect(world.events.take()).to.deep.equal(['Normal Synced: Node synced successfully']);
   });
 
+  it('together with a hundred others costs one call of the cloud, even with one worker', async () => {
+    const world = new World();
+    const names = Array.from({ length: 100 }, (_, n) => `node${n}`);
+    world.servers = names.map(server);
+    world.run();
+    await world.clock.advance(0);
+    world.serverLists = 0;
+    for (const name of names) world.api.addNode(fresh(name));
+    await world.clock.advance(0);
+    expect(names.filter((name) => world.api.node(name)?.spec?.providerID === undefined)).to.deep.equal([]);
+    expect(world.serverLists).to.equal(1);
+    world.stop.abort();
+  });
+
+  it('before the cloud shows its server is tried again with what the cloud shows then', async () => {
+    const world = new World();
+    world.run();
+    world.api.addNode(fresh('node3'));
+    await world.clock.advance(0);
+    expect(world.events.take()[0]).to.match(/^Warning SyncNodeFailed/);
+    world.servers = [...world.servers, server('node3')];
+    await world.clock.advance(1_000);
+    expect(world.api.node('node3')?.spec?.providerID).to.equal('nifcloud:///east-11/i-node3');
+    world.stop.abort();
+  });
+
   it('while somebody else changes it is read again, and nothing of that change is lost', async () => {
     const world = new World();
     world.api.addNode(fresh('node1'));

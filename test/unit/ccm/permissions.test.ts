@@ -27,7 +27,7 @@ class Account {
 async function warnings(
   shared: Pick<Account, 'create'>,
   controllers: Readonly<Partial<Record<ControllerName, Pick<Account, 'create'>>>>,
-  usesServiceAccounts = false,
+  serviceAccounts: readonly string[] = [],
 ): Promise<readonly string[]> {
   const said: string[] = [];
   const logger: Logger = {
@@ -45,7 +45,7 @@ async function warnings(
     authentication: shared,
     authorization: undefined,
     lease: LEASE,
-    usesServiceAccounts,
+    serviceAccounts,
   };
   await warnOfMissingPermissions(needs, logger, NEVER);
   return said;
@@ -87,11 +87,20 @@ describe('the look at permissions', () => {
 
   it('asks each service account for what its own controller does', async () => {
     const [pod, node, service] = [new Account(), new Account(), new Account()];
-    await warnings(pod, { node, service }, true);
+    await warnings(pod, { node, service }, ['node-controller', 'service-controller']);
     expect(pod.asked.map(text)).to.include.members(['watch nodes', 'watch services', 'create serviceaccounts/token']);
     expect(pod.asked.map(text)).not.to.include('update nodes');
     expect(node.asked.map(text)).to.include('update nodes').and.not.to.include('patch services/status');
     expect(service.asked.map(text)).to.include('patch services/status').and.not.to.include('update nodes');
+  });
+
+  it('does not miss rights that are limited to the accounts of the controllers', async () => {
+    const names = ['node-controller', 'service-controller'];
+    const pod = new Account(({ resource, verb, subresource, name = '' }) => {
+      const isLimited = resource === 'serviceaccounts' && (verb === 'get' || subresource === 'token');
+      return !isLimited || names.includes(name);
+    });
+    expect(await warnings(pod, { node: pod, service: pod }, names)).to.deep.equal([]);
   });
 
   it('looks at what guards the pages only where something does', async () => {

@@ -17,6 +17,8 @@ const TWO_PORTS: Service = {
   },
 };
 
+const RANGES = { loadBalancerSourceRanges: ['192.0.2.0/24'] };
+
 /** Lets the controller work until nothing is left to be done, and for less than the periodic comparison. */
 async function settled(service: Service = ELASTIC): Promise<World> {
   const world = new World(service);
@@ -70,7 +72,7 @@ describe('a Service of type elb', () => {
     expect(targets(world, 53)).to.deep.equal([]);
   });
 
-  it('that is right costs three reads of the cloud, no write and no event', async () => {
+  it('that is right costs one listing of each kind a period, no write and no event', async () => {
     world = await settled();
     world.events.take();
     world.takeWrites();
@@ -79,7 +81,7 @@ describe('a Service of type elb', () => {
     world.cloud.lists = 0;
     await world.clock.advance(10 * MINUTE_MS);
     expect([world.elastic.lists, world.elastic.groupLists, world.serverLists, world.cloud.lists]).to.deep.equal([
-      1, 1, 1, 0,
+      1, 1, 1, 1,
     ]);
     expect([world.takeWrites(), world.events.take()]).to.deep.equal([[], []]);
   });
@@ -189,6 +191,55 @@ describe('a Service of type elb', () => {
     expect(world.events.take().at(-1)).to.match(/^Warning SyncLoadBalancerFailed: .*fwnode02.*limit of 1/);
   });
 
+  it('is not made where access shall be limited, which it can not be; the event names the field (E7 #4)', async () => {
+    world = new World({ ...ELASTIC, spec: { ...ELASTIC.spec, ...RANGES } });
+    world.run();
+    await world.clock.advance(1_000);
+    expect(world.takeWrites()).to.deep.equal([]);
+    expect(world.events.take()[0]).to.match(
+      /^Warning SyncLoadBalancerFailed: .*spec\.loadBalancerSourceRanges=192\.0\.2\.0\/24 .*no filter; .*use an L4 load balancer/,
+    );
+  });
+
+  it('goes on being served where access shall be limited all of a sudden, with a warning that it is not (E7 #4)', async () => {
+    world = await settled();
+    world.events.take();
+    world.api.edit((one) => ({ ...one, spec: { ...one.spec, ...RANGES } }));
+    world.addServer('node03');
+    world.api.addNode(node('node03'));
+    await world.clock.advance(MINUTE_MS);
+    expect(targets(world)).to.deep.equal(['node01', 'node02', 'node03']);
+    const warnings = world.events.take().filter((one) => one.startsWith('Warning'));
+    expect(warnings).to.have.length(1);
+    expect(warnings[0]).to.match(/^Warning LoadBalancerSettingSkipped: .*SourceRanges.*lets everyone in/);
+  });
+
+  it('keeps its address, its targets and its other port while the cloud refuses to change a node port in place', async () => {
+    world = await settled(TWO_PORTS);
+    world.events.take();
+    world.elastic.refuse = (action) =>
+      action.startsWith('modifyListener') ? 'Client.Inoperable.ElasticLoadBalancer.Odd' : undefined;
+    const [first, second] = TWO_PORTS.spec!.ports!;
+    world.api.edit((one) => ({ ...one, spec: { ...one.spec, ports: [first!, { ...second!, nodePort: 31443 }] } }));
+    world.addServer('node03');
+    world.api.addNode(node('node03'));
+    await world.clock.advance(MINUTE_MS);
+    const shown = (): unknown =>
+      world.elastic.balancers.get(LB)?.listeners.map(({ instancePort, targets: some }) => [instancePort, some.length]);
+    expect(shown()).to.deep.equal([
+      [first!.nodePort, 3],
+      [second!.nodePort, 2],
+    ]);
+    expect(world.ingress).to.deep.equal([{ ip: '198.51.100.1' }]);
+    expect(world.events.take().at(-1)).to.match(/^Warning SyncLoadBalancerFailed: .*ElasticLoadBalancer\.Odd/);
+    world.elastic.refuse = () => undefined;
+    await world.clock.advance(10 * MINUTE_MS);
+    expect(shown()).to.deep.equal([
+      [first!.nodePort, 3],
+      [31443, 3],
+    ]);
+  });
+
   it('reports what the cloud refuses for good', async () => {
     world = new World(ELASTIC);
     world.elastic.refuse = (action) =>
@@ -240,6 +291,17 @@ describe('deleting a Service of type elb', () => {
       [],
       undefined,
     ]);
+  });
+
+  it('asks the Kubernetes API only before it lets go, and the cloud only for what it waits for', async () => {
+    world = await settled();
+    const { reads } = world.api;
+    Object.assign(world.cloud, { lists: 0 });
+    world.serverLists = 0;
+    world.api.deleteService();
+    await world.clock.advance(2 * MINUTE_MS);
+    expect(world.api.service()).to.equal(undefined);
+    expect([world.api.reads - reads, world.cloud.lists, world.serverLists]).to.deep.equal([1, 1, 0]);
   });
 
   it('works when load balancer, nodes and firewall groups are gone already', async () => {

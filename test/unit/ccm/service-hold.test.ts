@@ -52,6 +52,16 @@ describe('a dry run', () => {
     });
   }
 
+  it('names the firewall rules that an elastic load balancer is going to need, before that has an address', async () => {
+    const world = new World(ELASTIC, { dryRun: true });
+    await world.sync();
+    const [event = ''] = world.events.take();
+    for (const group of ['fwnode01', 'fwnode02']) {
+      const rules = '\\[TCP 30080 from address of the load balancer, TCP 30080 from first system address, ';
+      expect(event).to.match(new RegExp(`create .*authorize group=${group} rules=${rules}.*register-targets`));
+    }
+  });
+
   it('names both sides of a change of the kind', async () => {
     const world = new World();
     await world.sync();

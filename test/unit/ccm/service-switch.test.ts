@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { annotated, LB, MINUTE_MS, World } from './service-world.ts';
+import { annotated, LB, MINUTE_MS, node, World } from './service-world.ts';
 
 const ELASTIC = annotated('type', 'elb');
 const L4_VIP = '203.0.113.1';
@@ -7,6 +7,20 @@ const ELASTIC_VIP = '198.51.100.1';
 
 const bothServe = (world: World): boolean =>
   (world.elastic.balancers.get(LB)?.listeners[0]?.targets.length ?? 0) === 2 && world.targets()?.length === 2;
+
+/** Kills the program after its n-th change of any API. @returns whether that has happened */
+function dieAfter(world: World, nth: number): () => boolean {
+  let changes = 0;
+  const interrupt = (moment: 'before' | 'after'): void => {
+    if (moment === 'before') return;
+    changes += 1;
+    if (changes !== nth) return;
+    world.stop.abort(new Error('killed'));
+    throw new Error('killed');
+  };
+  for (const api of [world.cloud, world.elastic, world.api]) Object.assign(api, { interrupt });
+  return () => changes >= nth;
+}
 
 describe('a Service whose type annotation changes', () => {
   let world: World;
@@ -62,17 +76,7 @@ describe('a Service whose type annotation changes', () => {
         world = new World(annotated('type', from));
         world.run();
         await world.clock.advance(MINUTE_MS);
-        let changes = 0;
-        const count = (): void => {
-          changes += 1;
-          if (changes !== at) return;
-          world.stop.abort(new Error('killed'));
-          throw new Error('killed');
-        };
-        const interrupt = (moment: 'before' | 'after'): void => (moment === 'after' ? count() : undefined);
-        Object.assign(world.cloud, { interrupt });
-        Object.assign(world.elastic, { interrupt });
-        Object.assign(world.api, { interrupt });
+        const died = dieAfter(world, at);
         world.api.edit((one) => annotated('type', to, one));
         await world.clock.advance(2 * MINUTE_MS);
         const successor = world.start();
@@ -86,11 +90,95 @@ describe('a Service whose type annotation changes', () => {
         expect(world.ingress, `after change ${at}`).to.have.length(1);
         if (to === 'lb') expect(world.elastic.rules('fwnode01'), `after change ${at}`).to.deep.equal([]);
         stop.abort();
-        if (changes < at) break;
+        if (!died()) break;
         expect(at).to.be.lessThan(60);
       }
     });
   }
+
+  it('from lb to elb looks at its L4 load balancer when the change begins and when it ends, not at each tick', async () => {
+    world = new World();
+    world.run();
+    await world.clock.advance(MINUTE_MS);
+    world.cloud.lists = 0;
+    world.api.edit((one) => annotated('type', 'elb', one));
+    await world.clock.advance(2 * MINUTE_MS);
+    expect(world.cloud.balancers.size).to.equal(0);
+    expect(world.cloud.lists, 'found, about to be deleted, gone').to.equal(3);
+  });
+
+  it('from elb to lb looks at the L4 load balancer and the servers once, not while the elastic one goes', async () => {
+    world = new World(ELASTIC);
+    world.run();
+    await world.clock.advance(MINUTE_MS);
+    world.cloud.lists = 0;
+    world.serverLists = 0;
+    world.api.edit((one) => annotated('type', 'lb', one));
+    await world.clock.advance(2 * MINUTE_MS);
+    expect(world.elastic.balancers.size).to.equal(0);
+    expect([world.cloud.lists, world.serverLists]).to.deep.equal([1, 1]);
+  });
+
+  it('sees a change of the nodes also while it waits for the other one to go', async () => {
+    world = new World(ELASTIC);
+    world.run();
+    await world.clock.advance(MINUTE_MS);
+    world.api.edit((one) => annotated('type', 'lb', one));
+    await world.clock.advance(4_000);
+    expect(world.elastic.balancers.size).to.equal(1);
+    world.addServer('node03');
+    world.api.addNode(node('node03'));
+    await world.clock.advance(4_000);
+    expect(world.targets()).to.deep.equal(['node01', 'node02', 'node03']);
+  });
+
+  it('from elb to lb ends well when the program dies after any change and somebody deletes the elastic one meanwhile', async () => {
+    for (let at = 1; ; at++) {
+      world = new World(ELASTIC);
+      world.run();
+      await world.clock.advance(MINUTE_MS);
+      const died = dieAfter(world, at);
+      world.api.edit((one) => annotated('type', 'lb', one));
+      await world.clock.advance(2 * MINUTE_MS);
+      world.elastic.balancers.clear();
+      const stop = new AbortController();
+      void world.start().run(1, stop.signal);
+      world.api.edit((one) => annotated('healthcheck-interval', '20', one));
+      await world.clock.advance(2 * MINUTE_MS);
+      expect([world.cloud.balancers.size, world.targets()], `after change ${at}`).to.deep.equal([
+        1,
+        ['node01', 'node02'],
+      ]);
+      expect(world.ingress, `after change ${at}`).to.deep.equal([{ ip: world.vip }]);
+      expect(world.elastic.rules('fwnode01'), `after change ${at}`).to.deep.equal([]);
+      expect(world.api.service()?.status?.conditions ?? [], `after change ${at}`).to.deep.equal([]);
+      stop.abort();
+      if (!died()) break;
+      expect(at).to.be.lessThan(60);
+    }
+  });
+
+  it('and back again after a crash with the L4 one half-made leaves none of it', async () => {
+    world = new World(ELASTIC);
+    world.run();
+    await world.clock.advance(MINUTE_MS);
+    world.cloud.interrupt = (moment, action) => {
+      if (moment !== 'after' || action !== 'CreateLoadBalancer') return;
+      world.stop.abort(new Error('killed'));
+      throw new Error('killed');
+    };
+    world.api.edit((one) => annotated('type', 'lb', one));
+    await world.clock.advance(MINUTE_MS);
+    expect(world.cloud.balancers.size).to.equal(1);
+    world.cloud.interrupt = () => {};
+    const stop = new AbortController();
+    void world.start().run(1, stop.signal);
+    world.api.edit((one) => annotated('type', 'elb', one));
+    await world.clock.advance(2 * MINUTE_MS);
+    expect([world.cloud.balancers.size, world.ingress]).to.deep.equal([0, [{ ip: ELASTIC_VIP }]]);
+    expect(world.api.service()?.status?.conditions ?? []).to.deep.equal([]);
+    stop.abort();
+  });
 
   it('and that is deleted in the middle leaves neither behind (A15)', async () => {
     world = new World();

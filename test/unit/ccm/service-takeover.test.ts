@@ -110,7 +110,9 @@ describe('a Service that goes without being let go', () => {
 describe('the metrics of the service controller', () => {
   it('count comparisons that are due to nodes, and those that failed', async () => {
     const outcomes: string[] = [];
-    const world = new World(SERVICE, { metrics: { hostsUpdated: (_, outcome) => outcomes.push(outcome) } });
+    const world = new World(SERVICE, {
+      metrics: { hostsUpdated: (_, outcome) => outcomes.push(outcome), orphans: () => {} },
+    });
     world.run();
     await world.clock.advance(0);
     expect(outcomes).to.deep.equal([]);

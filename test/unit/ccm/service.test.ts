@@ -157,6 +157,29 @@ describe('a Service that asks for what cannot be', () => {
     expect(world.cloud.balancers.get(LB)?.listeners[0]?.filter.addresses).to.deep.equal(['192.0.2.0/24']);
   });
 
+  it('keeps its address and its other port while the cloud refuses to change a node port in place', async () => {
+    const ports = [
+      { name: 'http', protocol: 'TCP' as const, port: 80, nodePort: 30080 },
+      { name: 'https', protocol: 'TCP' as const, port: 443, nodePort: 30443 },
+    ];
+    const world = new World({ ...SERVICE, spec: { ...SERVICE.spec, ports } });
+    await world.sync();
+    const { vip } = world;
+    world.cloud.refuse = (action) =>
+      action === 'UpdateLoadBalancer' ? 'Client.Inoperable.LoadBalancer.Odd' : undefined;
+    world.api.edit((one) => ({ ...one, spec: { ...one.spec, ports: [ports[0]!, { ...ports[1]!, nodePort: 31443 }] } }));
+    world.addServer('node03');
+    world.api.addNode(node('node03'));
+    await world.failingSync();
+    expect(world.targets()).to.deep.equal(['node01', 'node02', 'node03']);
+    expect([world.vip, world.ingress]).to.deep.equal([vip, [{ ip: vip }]]);
+    expect(world.events.take().at(-1)).to.match(/^Warning SyncLoadBalancerFailed: .*UpdateLoadBalancer: .*Odd/);
+    world.cloud.refuse = () => undefined;
+    await world.sync();
+    expect(world.targets(443)).to.deep.equal(['node01', 'node02', 'node03']);
+    expect(world.cloud.balancers.get(LB)?.listeners.map((one) => one.instancePort)).to.have.members([30080, 31443]);
+  });
+
   it('is told so, and nothing of hosts, when a node comes', async () => {
     const world = new World(annotated('network-volume', '15'));
     world.run();

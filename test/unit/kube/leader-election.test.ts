@@ -324,6 +324,7 @@ describe('LeaderElection', () => {
       expect(a.outcome).to.be.instanceOf(LeaseLostError);
       expect(String((a.outcome as Error).cause)).to.contain('thief');
       expect(server.lease).to.equal(thief);
+      expect(() => a.election.assertLease(), 'for work that has not stopped yet').to.throw(LeaseLostError);
     });
 
     it('makes the lease anew when it was deleted, and leads on', async () => {
@@ -405,7 +406,13 @@ describe('LeaderElection', () => {
       aheadMs = 14_999;
       frozen.election.assertLease();
       aheadMs = 15_000;
+      expect(frozen.leads).to.be.true;
       expect(() => frozen.election.assertLease()).to.throw(LeaseLostError);
+      await clock.advance(0);
+      expect(frozen.leads, 'its work is told as well').to.be.false;
+      expect(frozen.outcome).to.be.instanceOf(LeaseLostError);
+      aheadMs = 0;
+      expect(() => frozen.election.assertLease(), 'for good').to.throw(LeaseLostError);
     });
   });
 
@@ -422,6 +429,7 @@ describe('LeaderElection', () => {
       await clock.advance(1);
       expect(a.outcome).to.equal('ended');
       expect(a.isLeader).to.equal(0);
+      expect(() => a.election.assertLease()).to.throw(LeaseLostError);
       expect(a.events.at(-1)).to.contain('a stopped leading');
       expect(server.lease?.spec).to.include({
         holderIdentity: '',

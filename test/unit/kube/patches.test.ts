@@ -6,6 +6,8 @@ import {
   finalizerRemoved,
   labelsSet,
   loadBalancerStatus,
+  serviceConditionRemoved,
+  serviceConditionSet,
   taintsReplaced,
   type Patch,
 } from '../../../kube/patches.ts';
@@ -24,6 +26,7 @@ const external: NodeAddress = { type: 'ExternalIP', address: '203.0.113.1' };
 const addressed = (...addresses: NodeAddress[]): Node => ({ metadata: { name: 'n' }, status: { addresses } });
 
 const reachable: Condition = { type: 'NetworkUnavailable', status: 'False', reason: 'RouteCreated', message: 'm' };
+const replaced: Condition = { type: 'Replaced', status: 'True', reason: 'KindChanged' };
 const conditioned = (condition: Condition): Node => ({
   metadata: { name: 'n' },
   status: { conditions: [{ type: 'Ready', status: 'True' }, condition] },
@@ -120,6 +123,20 @@ const cases: Record<string, readonly [string, Patch | undefined, object | undefi
       conditionSet(conditioned({ ...reachable, message: 'other' }), reachable, atMs),
       undefined,
     ],
+  ],
+  serviceCondition: [
+    [
+      'set',
+      serviceConditionSet(bare, replaced, Date.UTC(2025, 0, 2)),
+      { status: { conditions: [{ ...replaced, message: '', lastTransitionTime: '2025-01-02T00:00:00Z' }] } },
+    ],
+    ['set already', serviceConditionSet({ ...bare, status: { conditions: [replaced] } }, replaced, 0), undefined],
+    [
+      'removed',
+      serviceConditionRemoved({ ...bare, status: { conditions: [replaced] } }, 'Replaced'),
+      { status: { conditions: [{ type: 'Replaced', $patch: 'delete' }] } },
+    ],
+    ['removed where there is none', serviceConditionRemoved(bare, 'Replaced'), undefined],
   ],
   loadBalancerStatus: [
     ['of one without any', loadBalancerStatus(bare, [vip]), { status: { loadBalancer: { ingress: [vip] } } }],

@@ -187,6 +187,57 @@ describe('KubeClient', () => {
     });
   });
 
+  describe('writes of those who may have lost the right to', () => {
+    const writes: readonly [string, (client: KubeClient) => Promise<unknown>][] = [
+      ['create', (c) => c.create('/p', {}, { signal })],
+      ['replace', (c) => c.replace('/p', {}, { signal })],
+      ['patch', (c) => c.patch('/p', {}, 'strategic', { signal })],
+      ['delete', (c) => c.delete('/p', { signal })],
+    ];
+    for (const [name, write] of writes) {
+      it(`${name} is not sent when it is found out last of all, after the wait for its turn and for a token`, async () => {
+        api.answer = (_request, response) => sendJson(response, 200, {});
+        const seen: string[] = [];
+        const lost = new Error('lost');
+        const client = newClient(
+          {
+            beforeWrite: () => {
+              seen.push('asked');
+              throw lost;
+            },
+          },
+          () => {
+            seen.push('token');
+            return undefined;
+          },
+        );
+        expect(await failure(write(client))).to.equal(lost);
+        expect(seen).to.deep.equal(['token', 'asked']);
+        expect(api.requests).to.deep.equal([]);
+        await client.get('/p', { signal });
+        expect(seen).to.deep.equal(['token', 'asked', 'token']);
+      });
+    }
+
+    it('are not sent again after Retry-After either', async () => {
+      api.answer = (_request, response) =>
+        sendJson(response, 503, statusBody(503, 'ServiceUnavailable'), { 'retry-after': '20' });
+      let isLost = false;
+      const lost = new Error('lost');
+      const client = newClient({
+        beforeWrite: () => {
+          if (isLost) throw lost;
+        },
+      });
+      const failed = failure(client.patch('/p', {}, 'strategic', { signal }));
+      await until(() => clock.sleeping === 1 && api.requests.length === 1);
+      isLost = true;
+      await advanceUntil(clock, 1_000, () => clock.sleeping === 0);
+      expect(await failed).to.equal(lost);
+      expect(api.requests).to.have.length(1);
+    });
+  });
+
   describe('broken connections', () => {
     it('a GET is sent again after a second', async () => {
       api.answer = (_request, response) =>

@@ -200,7 +200,10 @@ describe('ControllerClients', () => {
       const clock = new FakeClock();
       const connection = { server: server.url, token: () => 'pod' };
       const clients = new ControllerClients({ connection, serviceAccounts, signal, userAgent: 'ccm', logger, clock });
-      const own = ['node-controller', 'service-controller'].map((name) => clients.of(name));
+      const own = ['node-controller', 'service-controller'].flatMap((name) => {
+        const { work, events } = clients.of(name);
+        return [work, events];
+      });
       for (const client of [clients.shared, ...own]) await client.get('/api/v1/nodes', { signal });
       connection.server = front.url;
       for (const client of [clients.shared, ...own]) await client.get('/p', { signal });
@@ -209,6 +212,8 @@ describe('ControllerClients', () => {
       expect(seen).to.deep.equal([
         'ccm pod',
         `ccm/node-controller ${account('node-controller')}`,
+        `ccm/node-controller ${account('node-controller')}`,
+        `ccm/service-controller ${account('service-controller')}`,
         `ccm/service-controller ${account('service-controller')}`,
       ]);
       expect([...server.store.values('serviceaccounts')].map(({ metadata }) => metadata.name)).to.deep.equal(
@@ -218,6 +223,32 @@ describe('ControllerClients', () => {
       await Promise.all([server.stop(), front.stop()]);
     });
   }
+
+  it('ask before each write of work, and not before events, which others share', async () => {
+    const server = new ApiServer();
+    await server.start();
+    server.answer = (_request, response) => sendJson(response, 200, {});
+    const barred = new Error('not any more');
+    const { signal } = new AbortController();
+    const clients = new ControllerClients({
+      connection: { server: server.url, token: () => 'pod' },
+      serviceAccounts: undefined,
+      signal,
+      userAgent: 'ccm',
+      logger: memoryLogger(),
+      clock: new FakeClock(),
+      beforeWrite: () => {
+        throw barred;
+      },
+    });
+    const { work, events } = clients.of('node-controller');
+    expect(await failure(work.replace('/p', {}, { signal }))).to.equal(barred);
+    await work.get('/p', { signal });
+    await events.create('/p', {}, { signal });
+    await clients.shared.create('/p', {}, { signal });
+    expect(server.requests.map(({ method }) => method)).to.deep.equal(['GET', 'POST', 'POST']);
+    await server.stop();
+  });
 });
 
 function whose(authorization: string | undefined): string {

@@ -17,8 +17,14 @@ export class RecordedApi implements Api {
     this.#answer = answer;
   }
 
-  read<T>(action: string, parameters: Parameters, parse: (answer: XmlElement) => T): Promise<T> {
-    return this.#call('read', action, parameters, parse);
+  read<T>(
+    action: string,
+    parameters: Parameters,
+    parse: (answer: XmlElement) => T,
+    _signal: AbortSignal,
+    unread: readonly string[] = [],
+  ): Promise<T> {
+    return this.#call('read', action, parameters, parse, unread);
   }
 
   mutate<T>(action: string, parameters: Parameters, parse: (answer: XmlElement) => T): Promise<T> {
@@ -30,11 +36,13 @@ export class RecordedApi implements Api {
     action: string,
     parameters: Parameters,
     parse: (answer: XmlElement) => T,
+    unread: readonly string[] = [],
   ): Promise<T> {
     const sent = sentParameters(parameters);
     this.calls.push({ kind, action, sent });
     const content = await this.#answer(action, sent);
-    return parse(await readAnswer(`<${action}Response>${content}</${action}Response>`, `${action}Response`));
+    const body = Buffer.from(`<${action}Response>${content}</${action}Response>`);
+    return parse(await readAnswer([body], `${action}Response`, { unread }));
   }
 }
 

@@ -35,6 +35,20 @@ async function list(
 }
 
 describe('servers', () => {
+  it('have the IPv6 addresses of all interfaces, each once', async () => {
+    const interfaces = `<networkInterfaceSet><item><niftyNetworkId>net-COMMON_GLOBAL</niftyNetworkId>
+      <association><publicIp/><publicIpV6>2001:db8::7</publicIpV6></association></item><item><privateIpAddressV6>fd00::7</privateIpAddressV6>
+      </item></networkInterfaceSet><ipAddressV6>2001:db8::7</ipAddressV6><privateIpAddressV6/>`;
+    const instance = `<item><instanceId>node07</instanceId><instanceUniqueId>i-0abc7def</instanceUniqueId>${interfaces}</item>`;
+    const { servers } = await list(
+      `<reservationSet><item><instancesSet>${instance}</instancesSet></item>${NODE02}</reservationSet>`,
+    );
+    expect(servers.map(({ ipv6 }) => ipv6)).to.deep.equal([
+      { private: ['fd00::7'], public: ['2001:db8::7'] },
+      undefined,
+    ]);
+  });
+
   it('are listed by one call without names', async () => {
     const { servers, api, logged } = await list(`<reservationSet>${NODE01}${NODE02}</reservationSet>`);
     expect(api.calls).to.deep.equal([{ kind: 'read', action: 'DescribeInstances', sent: {} }]);

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { NifcloudError } from '../../../nifcloud/errors.ts';
-import { SharedPoll } from '../../../nifcloud/shared-poll.ts';
+import { eager, SharedPoll, steady } from '../../../nifcloud/shared-poll.ts';
 import { FakeClock } from '../../fake-clock.ts';
 import { errorOf } from './recorded-api.ts';
 
@@ -30,7 +30,7 @@ describe('SharedPoll', () => {
         return seen;
       },
       clock,
-      EVERY_MS,
+      steady(EVERY_MS),
     );
   });
 
@@ -187,5 +187,73 @@ describe('SharedPoll', () => {
     await clock.advance(60_000);
     expect(looks).to.have.length(2);
     expect(clock.sleeping).to.equal(0);
+  });
+
+  describe('with an eager rhythm', () => {
+    beforeEach(() => {
+      poll = new SharedPoll(
+        async (names) => {
+          looks.push({ atMs: clock.monotonicMs(), names });
+          if (failure !== undefined) throw failure;
+          return states;
+        },
+        clock,
+        eager(3_000),
+      );
+    });
+
+    it('looks often once what usually takes so long should be over, and seldom at what takes very long', async () => {
+      void untilState('a', 'done');
+      await clock.advance(4_200);
+      expect(looks.map(({ atMs }) => atMs)).to.deep.equal([3_000, 3_500, 4_000]);
+      await clock.advance(60_000);
+      looks.length = 0;
+      await clock.advance(30_000);
+      expect(looks).to.have.length(10);
+    });
+
+    it('lets nobody wait for much longer than it takes', async () => {
+      for (const takesMs of [2_000, 3_200, 5_000, 9_000, 40_000]) {
+        states.clear();
+        const startedAtMs = clock.monotonicMs();
+        let sawAtMs = Number.NaN;
+        void untilState('a', 'done').then(() => (sawAtMs = clock.monotonicMs()));
+        await clock.advance(takesMs);
+        states.set('a', 'done');
+        await clock.advance(10_000);
+        expect(sawAtMs - startedAtMs, `${takesMs} ms`).to.be.at.most(
+          Math.max(3_000, takesMs + Math.max(500, takesMs / 8)),
+        );
+      }
+    });
+
+    it('looks for a hundred who wait no more often than for a few', async () => {
+      for (let index = 0; index < 100; index++) {
+        void untilState(`v${index}`, 'done');
+        await clock.advance(37);
+      }
+      looks.length = 0;
+      await clock.advance(1_000);
+      expect(looks).to.have.length(4);
+    });
+
+    it('does not look for those who have left', async () => {
+      const abort = new AbortController();
+      const leaving = errorOf(untilState('a', 'done', abort.signal));
+      await clock.advance(1_000);
+      void untilState('b', 'done');
+      abort.abort();
+      await leaving;
+      await clock.advance(3_000);
+      expect(looks.map(({ atMs }) => atMs)).to.deep.equal([4_000]);
+    });
+
+    it('gives an outage as much time to pass as with a steady one', async () => {
+      const waiting = errorOf(untilState('a', 'done'));
+      failure = new Error('lost');
+      await clock.advance(9_000);
+      expect(await waiting).to.equal(failure);
+      expect(looks.map(({ atMs }) => atMs)).to.deep.equal([3_000, 6_000, 9_000]);
+    });
   });
 });

@@ -241,7 +241,7 @@ describe('volumes', () => {
     it('are asked for by their names, in one call a tick', async () => {
       void untilGone('a');
       void untilGone('b');
-      await clock.advance(6_000);
+      await clock.advance(3_500);
       expect(asked).to.deep.equal(['a b', 'a b']);
     });
 
@@ -263,12 +263,12 @@ describe('volumes', () => {
     it('cost one call a tick also while one of several does not exist yet', async () => {
       void untilGone('a');
       const coming = untilThere('c');
-      await clock.advance(9_005);
+      await clock.advance(4_005);
       expect(asked).to.deep.equal(['a c', 'all', 'all', 'all']);
       existing.add('c');
-      await clock.advance(3_005);
+      await clock.advance(500);
       expect(await coming).to.equal('c');
-      await clock.advance(3_005);
+      await clock.advance(600);
       expect(asked.slice(4)).to.deep.equal(['all', 'a']);
     });
 

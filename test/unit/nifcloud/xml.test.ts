@@ -1,9 +1,12 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { errorOf } from './recorded-api.ts';
-import { readAnswer, readRefusal, UnreadableAnswer, type XmlElement } from '../../../nifcloud/xml.ts';
+import { readAnswer as readBytes, readRefusal, UnreadableAnswer, type XmlElement } from '../../../nifcloud/xml.ts';
 
+const readAnswer = (body: string, rootName: string): Promise<XmlElement> => readBytes([Buffer.from(body)], rootName);
 const read = (content: string): Promise<XmlElement> => readAnswer(`<XResponse>${content}</XResponse>`, 'XResponse');
+const skip = (content: string): Promise<XmlElement> =>
+  readBytes([Buffer.from(`<XResponse>${content}</XResponse>`)], 'XResponse', { unread: ['states'] });
 
 describe('answers', () => {
   it('match element names without regard to case, namespace and attributes', async () => {
@@ -125,11 +128,24 @@ describe('answers', () => {
   });
 
   it('are the same wherever the pieces end in which they are read', async () => {
-    // 64 Ki characters are a piece: the sample lies across the first border, one character further each time.
-    for (let overlap = 0; overlap <= SAMPLE.length; overlap++) {
-      const before = `<XResponse><note>${'é'.repeat(64 * 1024 - '<XResponse><note></note>'.length - overlap)}</note>`;
-      const answer = await readAnswer(`${before}${SAMPLE.slice(SAMPLE.indexOf('<volumeSet>'))}`, 'XResponse');
+    // 64 KiB are a piece: the sample lies across the first border, one byte further each time.
+    const sample = SAMPLE.slice(SAMPLE.indexOf('<volumeSet>')).replace('</XRes', '<memo>é字𠮷</memo></XRes');
+    for (let overlap = 0; overlap <= Buffer.byteLength(sample); overlap++) {
+      const before = `<XResponse><note>${'x'.repeat(64 * 1024 - '<XResponse><note></note>'.length - overlap)}</note>`;
+      const answer = await readAnswer(`${before}${sample}`, 'XResponse');
       expect(answer.items('volumeSet').map((item) => item.text('volumeId'))).to.deep.equal(['a&b', 'b']);
+      expect(answer.text('memo')).to.equal('é字𠮷');
+    }
+  });
+
+  it('are read without the elements that nobody reads, which still have to be whole', async () => {
+    const answer = await skip(
+      '<a>1</a><States>x<item><a>2</a><states/>y</item>z</States><b><states><c>3</c></states>4</b>',
+    );
+    expect([answer.text('a'), answer.text('states'), answer.text('b')]).to.deep.equal(['1', '', '4']);
+    expect([answer.items('states'), answer.child('b').child('states').text('c')]).to.deep.equal([[], '']);
+    for (const cut of ['<states><a></states>', '<states><a>', '<states>&', '<states></a></states>']) {
+      expect(await errorOf(skip(cut)), cut).to.be.instanceOf(UnreadableAnswer);
     }
   });
 

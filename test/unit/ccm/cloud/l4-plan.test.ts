@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { planL4, type Step, type WantedL4, type WantedListener } from '../../../../ccm/cloud/l4-plan.ts';
+import { planL4, sameServerIn, type Step, type WantedL4, type WantedListener } from '../../../../ccm/cloud/l4-plan.ts';
 import type { L4Filter, L4Listener, L4LoadBalancer } from '../../../../nifcloud/l4-load-balancers.ts';
 
 const targets = [{ serverName: 'node0', serverUniqueId: 'i-0', listed: true }];
@@ -42,6 +42,25 @@ const seen = (...listeners: L4Listener[]): L4LoadBalancer => ({
   listeners,
 });
 const kinds = (steps: readonly Step[]): string[] => steps.map((step) => step.kind);
+
+describe('a server among others', () => {
+  it('is known by its unique id where both sides know it, else by its name', () => {
+    const servers = ['', 'i-0', 'i-1'].flatMap((serverUniqueId) =>
+      ['node0', 'node1'].map((serverName) => ({ serverName, serverUniqueId })),
+    );
+    for (const one of servers) {
+      for (const other of servers) {
+        const knowBoth = one.serverUniqueId !== '' && other.serverUniqueId !== '';
+        const isSame = knowBoth ? one.serverUniqueId === other.serverUniqueId : one.serverName === other.serverName;
+        expect(sameServerIn([other])(one), JSON.stringify([one, other])).to.equal(isSame);
+        for (const third of servers) {
+          const isAmong = isSame || sameServerIn([third])(one);
+          expect(sameServerIn([other, third])(one), JSON.stringify([one, other, third])).to.equal(isAmong);
+        }
+      }
+    }
+  });
+});
 
 describe('the plan for an L4 load balancer', () => {
   it('leaves bandwidth, accounting, balancing and check times that somebody tuned by hand', () => {

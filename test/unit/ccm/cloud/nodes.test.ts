@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import {
   addressesToSet,
   initialized,
+  KnownServers,
   PROVIDED_NODE_IP_ANNOTATION,
-  serverOf,
   staleLabels,
   targetsOf,
   UNINITIALIZED_TAINT,
@@ -64,15 +64,17 @@ describe('provider ids', () => {
 });
 
 describe('the server of a node', () => {
+  const servers = new KnownServers([SERVER]);
+
   it('is found by provider id whatever zone that names', () => {
-    expect(serverOf(node({ name: 'other', providerID: 'nifcloud:///west-11/i-abcd1234' }), [SERVER])).to.equal(SERVER);
+    expect(servers.of(node({ name: 'other', providerID: 'nifcloud:///west-11/i-abcd1234' }))).to.equal(SERVER);
   });
   it('is found by name where there is no provider id', () => {
-    expect(serverOf(node(), [SERVER])).to.equal(SERVER);
-    expect(serverOf(node({ providerID: '' }), [SERVER])).to.equal(SERVER);
+    expect(servers.of(node())).to.equal(SERVER);
+    expect(servers.of(node({ providerID: '' }))).to.equal(SERVER);
   });
   it('is not a new server that has taken the name of the old one (E7 #20)', () => {
-    expect(serverOf(node({ providerID: 'nifcloud:///east-11/i-old' }), [SERVER])).to.equal(undefined);
+    expect(servers.of(node({ providerID: 'nifcloud:///east-11/i-old' }))).to.equal(undefined);
   });
 });
 
@@ -255,6 +257,26 @@ describe('addresses of a node with several interfaces', () => {
     expect(() => initialized(fresh({ metadata: { name: 'node01', annotations } }), noLan, 'r')).to.throw(
       /192\.168\.0\.5/,
     );
+  });
+
+  it('of IPv6 come behind those of IPv4, which users of a type take', () => {
+    const ipv6 = { private: ['fd00::5'], public: ['2001:db8::5'] };
+    expect(shown(node(), { ipv6 })).to.deep.equal([
+      'ExternalIP 198.51.100.5',
+      'InternalIP 10.0.0.5',
+      'ExternalIP 2001:db8::5',
+      'InternalIP fd00::5',
+    ]);
+  });
+
+  it('are a pair where the kubelet was given one: the cloud knows both, or the guest chose that of IPv6 in a private LAN', () => {
+    const annotations = provided('10.0.0.5,fd00::5');
+    const pair = ['InternalIP 10.0.0.5', 'InternalIP fd00::5', 'ExternalIP 198.51.100.5'];
+    const one = node({ metadata: { name: 'node01', annotations } });
+    expect(shown(one, { ipv6: { private: ['fd00::5'], public: [] } })).to.deep.equal(pair);
+    expect(shown(one, { interfaces: [at('net-1', '10.0.0.5')] })).to.deep.equal(pair);
+    const refused = fresh({ metadata: { name: 'node01', annotations } });
+    expect(() => initialized(refused, SERVER, 'r')).to.throw(/does not have the address fd00::5 \(kubelet --node-ip\)/);
   });
 
   it('are put in order within a type, whose first one others use', () => {

@@ -1,14 +1,18 @@
 import type { Registry } from 'prom-client';
 import { systemClock } from '../daemon/clock.ts';
+import type { Clock } from '../daemon/clock.ts';
 import { cloudSettings, hasCloudKeys, requiredEnvironment, usable } from '../daemon/environment.ts';
 import { UsageError } from '../daemon/flags.ts';
-import { createLogger } from '../daemon/logger.ts';
+import { createLogger, describeError } from '../daemon/logger.ts';
 import type { Logger } from '../daemon/logger.ts';
 import { cloudCheck, watchCloud } from '../daemon/reachability.ts';
 import type { KubeClient } from '../kube/rest.ts';
 import type { CredentialSource } from '../nifcloud/credentials.ts';
 import type { Nifcloud } from '../nifcloud/nifcloud.ts';
+import { attachedVolumes } from './attached-volumes.ts';
+import type { UsingNode } from './attached-volumes.ts';
 import { DRIVER_NAME, DRIVER_VERSION } from './names.ts';
+import type { StartupTaintOptions } from './node/startup-taint.ts';
 import { PROGRAM } from './options.ts';
 import type { Options } from './options.ts';
 import type { Handlers } from './server.ts';
@@ -17,6 +21,21 @@ import { zoneFrom, zoneOfNode } from './zone.ts';
 import type { LabelledNode, ZoneSource } from './zone.ts';
 
 const USER_AGENT = `${PROGRAM}/${DRIVER_VERSION}`;
+
+/**
+ * Requests to the Kubernetes API: a call of the controller needs up to three small reads, so that a hundred volumes at once would wait
+ * for longer at the client's defaults than the cloud takes for them.
+ */
+const KUBE_QPS = 50;
+const KUBE_BURST = 100;
+
+/** The process that a driver lives in, where it is not this one alone. */
+interface Surroundings {
+  /** Default: the machine's own. */
+  readonly clock?: Clock;
+  /** Where the log goes. Default: stderr. */
+  readonly log?: NodeJS.WritableStream;
+}
 
 /**
  * Builds the services of one process from its options and environment, sharing what they share.
@@ -29,21 +48,25 @@ export class Driver {
   readonly #options: Options;
   readonly #env: NodeJS.ProcessEnv;
   readonly #signal: AbortSignal;
+  readonly #clock: Clock;
+  readonly #log: NodeJS.WritableStream;
   #cloud: Nifcloud | undefined;
   #credentials: CredentialSource | undefined;
   #kube: Promise<KubeClient | undefined> | undefined;
   #registry: Promise<Registry> | undefined;
 
-  constructor(options: Options, env: NodeJS.ProcessEnv, signal: AbortSignal) {
+  constructor(options: Options, env: NodeJS.ProcessEnv, signal: AbortSignal, surroundings: Surroundings = {}) {
     this.#options = options;
     this.#env = env;
     this.#signal = signal;
+    this.#clock = surroundings.clock ?? systemClock;
+    this.#log = surroundings.log ?? process.stderr;
     this.logger = this.#newLogger(options.v);
   }
 
   async controller(): Promise<Handlers> {
     const { logger } = this;
-    const clock = systemClock;
+    const clock = this.#clock;
     const [
       { createControllerService },
       { Disks },
@@ -51,6 +74,9 @@ export class Driver {
       { createNotices },
       { EventRecorder },
       { forcedDetachCounter },
+      { orphanGauge },
+      { watchOrphans },
+      { ContinuedCalls },
     ] = await Promise.all([
       import('./controller/controller.ts'),
       import('./disks/disks.ts'),
@@ -58,6 +84,9 @@ export class Driver {
       import('./notices.ts'),
       import('../kube/events.ts'),
       import('./controller/forced-detaches.ts'),
+      import('./controller/orphan-gauge.ts'),
+      import('./disks/orphans.ts'),
+      import('./continued-calls.ts'),
     ]);
     const cloud = await this.#connectCloud();
     void watchCloud(cloud, (until) => cloud.servers.list(until), { logger, clock }, this.#signal);
@@ -68,28 +97,83 @@ export class Driver {
     const recorder =
       kube && new EventRecorder({ client: kube, component: DRIVER_NAME, logger, clock, signal: this.#signal });
     const cluster = kube && new Cluster(kube, clock);
+    if (cluster !== undefined) {
+      const gauge = orphanGauge(await this.#metrics());
+      const count = (orphans: number): void => gauge.set(orphans);
+      void watchOrphans({ cloud, cluster, count, clock, logger }, this.#signal).catch(() => undefined);
+    }
     const disks = new Disks({ cloud, cluster, notices: createNotices(logger, recorder), clock, logger });
     return createControllerService({
       disks,
+      calls: new ContinuedCalls(logger, this.#signal),
       locks: new VolumeLocks(),
       forcedDetaches: forcedDetachCounter(await this.#metrics()),
       nodeName: this.#env['NODE_NAME'] || undefined,
     });
   }
 
-  async node(): Promise<Handlers> {
+  /**
+   * `undefined` = under `--mode=all` the records can be kept nowhere. The Go driver's manifests run its controller like that, with neither
+   * root nor the host's folders; nobody asks it for anything of a node.
+   */
+  async node(): Promise<Handlers | undefined> {
     const { createNodeService } = await import('./node/node.ts');
     const nodeName = requiredEnvironment(this.#env, 'NODE_NAME');
-    const handlers = await createNodeService({
+    const handlers = createNodeService({
       nodeName,
       hostRoot: this.#options['host-root'],
       stateDir: this.#options['state-dir'],
       zone: zoneFrom(this.#zoneSources(nodeName)),
       logger: this.logger,
-      clock: systemClock,
+      clock: this.#clock,
       locks: new VolumeLocks(),
+      formatNonzero: this.#options['format-nonzero-new-disks'],
+      volumeAttachLimit: this.#options['volume-attach-limit'],
+      reservedVolumeAttachments: this.#options['reserved-volume-attachments'],
+      attachedVolumes: async (signal) => {
+        const kube = await this.#connectKube();
+        return kube && attachedVolumes(await kube.get<UsingNode>(nodePath(nodeName), { signal }));
+      },
+      sweepUntil: this.#signal,
     });
-    return { ...handlers };
+    try {
+      return { ...(await handlers) };
+    } catch (error) {
+      if (this.#options.mode !== 'all') throw error;
+      this.logger.warn('The Node service is not offered: its records can be kept nowhere', {
+        reason: describeError(error),
+      });
+      return undefined;
+    }
+  }
+
+  /** Takes the start-up taint off this node once kubelet knows the driver. Never fails; ends with the driver. */
+  async clearStartupTaint(): Promise<void> {
+    try {
+      const kube = await this.#connectKube();
+      if (kube === undefined) return;
+      const { removeStartupTaint } = await import('./node/startup-taint.ts');
+      await removeStartupTaint(this.#nodeInKube(kube), this.#signal);
+    } catch (error) {
+      if (!this.#signal.aborted) this.logger.error('The start-up taint is not looked after', error);
+    }
+  }
+
+  /** For `--mode=pre-stop`: lasts while a node that is being drained has volumes of ours. */
+  async waitForDetach(): Promise<void> {
+    const kube = await usable('Kubernetes API', () => this.#connectKube());
+    if (kube === undefined) throw new UsageError('--mode=pre-stop asks the Kubernetes API, and none is configured');
+    const { waitForDetach } = await import('./node/pre-stop.ts');
+    await waitForDetach(this.#nodeInKube(kube), this.#signal);
+  }
+
+  #nodeInKube(kube: KubeClient): StartupTaintOptions {
+    return {
+      nodeName: requiredEnvironment(this.#env, 'NODE_NAME'),
+      kube,
+      clock: this.#clock,
+      logger: this.logger,
+    };
   }
 
   /** /healthz, /readyz and /metrics, if they are asked for. */
@@ -121,8 +205,7 @@ export class Driver {
         name: 'the labels of the Node',
         zone: async (signal) => {
           const kube = await this.#connectKube();
-          const path = `/api/v1/nodes/${encodeURIComponent(nodeName)}`;
-          return kube && zoneOfNode(await kube.get<LabelledNode>(path, { signal }));
+          return kube && zoneOfNode(await kube.get<LabelledNode>(nodePath(nodeName), { signal }));
         },
       },
       {
@@ -146,7 +229,7 @@ export class Driver {
       import('../daemon/metrics.ts'),
     ]);
     const metrics = cloudRequestMetrics(await this.#metrics());
-    const clock = systemClock;
+    const clock = this.#clock;
     const credentials = await usable('NIFCLOUD keys', () => credentialSource(keys, { clock, logger: this.logger }));
     this.#credentials = credentials;
     this.#cloud ??= await usable(
@@ -180,7 +263,13 @@ export class Driver {
         import('../kube/rest.ts'),
       ]);
       const connection = await loadConnection({ kubeconfig, master, env });
-      return new KubeClient(connection, { userAgent: USER_AGENT, logger: this.logger, clock: systemClock });
+      return new KubeClient(connection, {
+        userAgent: USER_AGENT,
+        logger: this.logger,
+        clock: this.#clock,
+        qps: KUBE_QPS,
+        burst: KUBE_BURST,
+      });
     })().catch((error: unknown) => {
       this.#kube = undefined; // the next to ask tries again
       throw error;
@@ -195,6 +284,11 @@ export class Driver {
 
   #newLogger(verbosity: number): Logger {
     const { 'logging-format': format } = this.#options;
-    return createLogger({ format, verbosity, secrets: () => Object.values(this.#credentials?.() ?? {}) });
+    const secrets = (): readonly string[] => Object.values(this.#credentials?.() ?? {});
+    return createLogger({ format, verbosity, secrets, stream: this.#log });
   }
+}
+
+function nodePath(nodeName: string): string {
+  return `/api/v1/nodes/${encodeURIComponent(nodeName)}`;
 }

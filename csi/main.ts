@@ -18,11 +18,12 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv, signal: Abo
   }
   const endpoint = parseEndpoint(options.endpoint);
   const driver = new Driver(options, env, signal);
+  if (options.mode === 'pre-stop') return driver.waitForDetach();
   const { logger } = driver;
   const services = {
     Identity: identity,
-    ...(options.mode === 'node' ? {} : { Controller: await driver.controller() }),
-    ...(options.mode === 'controller' ? {} : { Node: await driver.node() }),
+    Controller: options.mode === 'node' ? undefined : await driver.controller(),
+    Node: options.mode === 'controller' ? undefined : await driver.node(),
   };
   const health = await driver.serveHealth();
   const server = await RpcServer.start({ endpoint, services, logger, clock: systemClock });
@@ -32,6 +33,7 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv, signal: Abo
     mode: options.mode,
     address: server.address,
   });
+  if (services.Node !== undefined) void driver.clearStartupTaint();
   try {
     await server.untilSocketLost(signal);
   } finally {

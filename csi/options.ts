@@ -1,14 +1,15 @@
 import { CLOUD_ENVIRONMENT } from '../daemon/environment.ts';
 import { LOG_FORMATS } from '../daemon/logger.ts';
-import { flag, helpText, parseFlags } from '../daemon/flags.ts';
+import { flag, helpText, parseFlags, UsageError } from '../daemon/flags.ts';
 import type { FlagValues } from '../daemon/flags.ts';
+import { DATA_SLOTS } from './linux/scsi.ts';
 import { DRIVER_NAME, DRIVER_VERSION } from './names.ts';
 
 /** The program's name, as the Go driver's image has it. */
 export const PROGRAM = 'nifcloud-additional-storage-csi-driver';
 
-/** What a process serves besides Identity. */
-const MODES = ['all', 'controller', 'node'] as const;
+/** What a process serves besides Identity; with `pre-stop` it serves nothing. */
+const MODES = ['all', 'controller', 'node', 'pre-stop'] as const;
 
 /**
  * Where the node server keeps its records by default: under the kubelet's plugins folder, which outlives pods and reboots, and not
@@ -25,7 +26,11 @@ const FLAGS = {
     value: 'URL',
     help: 'where to listen: unix:///PATH or tcp://HOST:PORT',
   }),
-  mode: flag.choice({ of: MODES, default: 'all', help: 'which services to offer besides Identity' }),
+  mode: flag.choice({
+    of: MODES,
+    default: 'all',
+    help: 'which services to offer besides Identity; pre-stop offers none and waits until a node that is drained has no volume (for a preStop hook)',
+  }),
   kubeconfig: flag.text({
     value: 'FILE',
     help: 'how to reach the Kubernetes API; in a pod, its service account is used',
@@ -36,6 +41,19 @@ const FLAGS = {
     default: DEFAULT_STATE_DIR,
     value: 'DIR',
     help: 'node: where a record of each staged volume is kept, across restarts',
+  }),
+  'format-nonzero-new-disks': flag.boolean({
+    help: 'node: format a disk on which nothing is recognised though it is not zeros, for a cloud whose new disks are not',
+  }),
+  'volume-attach-limit': flag.integer({
+    min: 1,
+    max: DATA_SLOTS,
+    help: 'node: how many volumes it can have; without it, what other disks leave over of the slots of a server',
+  }),
+  'reserved-volume-attachments': flag.integer({
+    min: 0,
+    max: DATA_SLOTS - 1,
+    help: 'node: how many slots of the server are kept for other disks, instead of counting those that are there',
   }),
   'http-endpoint': flag.text({
     value: 'HOST:PORT',
@@ -61,7 +79,13 @@ export type Options = FlagValues<typeof FLAGS>;
 
 /** @throws UsageError */
 export function parseOptions(argv: readonly string[]): Options {
-  return parseFlags(FLAGS, argv);
+  const options = parseFlags(FLAGS, argv);
+  if (options['volume-attach-limit'] !== undefined && options['reserved-volume-attachments'] !== undefined) {
+    throw new UsageError(
+      '--volume-attach-limit and --reserved-volume-attachments exclude each other: give one of them',
+    );
+  }
+  return options;
 }
 
 /** The text of `--help`. */

@@ -21,8 +21,8 @@ export type Handlers = Readonly<Record<string, Handler>>;
 /** What is served: Identity always, the others by `--mode`. */
 interface Services {
   readonly Identity: Handlers;
-  readonly Controller?: Handlers;
-  readonly Node?: Handlers;
+  readonly Controller?: Handlers | undefined;
+  readonly Node?: Handlers | undefined;
 }
 
 /** How long running RPCs may take to end after SIGTERM: under Kubernetes' grace period of 30 s (docs/reference/csi.md G.4). */

@@ -22,6 +22,8 @@ const TOOLS = [
   'mkfs.ext4',
   'mknod',
   'resize2fs',
+  'sha256sum',
+  'stat',
   'sync',
 ];
 

@@ -76,16 +76,20 @@ export class Stage {
     return JSON.parse(printed.slice(0, printed.indexOf('\n'))) as T;
   }
 
-  /** Starts a program and waits until `ready` says so. */
+  /**
+   * Starts a program and waits until `ready` says so.
+   * @returns its process id
+   */
   async start(
     name: string,
     program: string,
     args: readonly string[],
     env: Environment,
     ready: () => Promise<boolean>,
-  ): Promise<void> {
-    this.#spawn(name, program, args, env);
+  ): Promise<number> {
+    const child = this.#spawn(name, program, args, env);
     await this.#until(name, ready);
+    return child.pid ?? 0; // there is one: it was ready
   }
 
   #spawn(name: string, program: string, args: readonly string[], env: Environment): ChildProcess {

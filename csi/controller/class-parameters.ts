@@ -1,19 +1,28 @@
 import { createHash } from 'node:crypto';
 import { status } from '@grpc/grpc-js';
 import { DISK_TYPES } from '../../nifcloud/volumes.ts';
+import type { Volume } from '../disks/cloud.ts';
 import { RpcError } from '../rpc-error.ts';
+
+/** What a disk is charged by, in the cloud's codes. */
+export type AccountingType = (typeof ACCOUNTING_TYPES)[keyof typeof ACCOUNTING_TYPES];
 
 /** What a StorageClass asks of a disk, in the cloud's codes (docs/reference/csi.md C.1). */
 export interface ClassParameters {
   /** Types that satisfy it, as codes: one, or the two letters where the class names none. */
   readonly diskTypes: readonly string[];
-  readonly accountingType: '1' | '2';
+  readonly accountingType: AccountingType;
 }
 
 const DEFAULT_TYPE = 'standard-flash-a';
 const DEFAULT_ACCOUNTING = 'hourly';
 
 const ACCOUNTING_TYPES = { monthly: '1', hourly: '2' } as const;
+
+/** `accountingType`, in lower case. */
+const ACCOUNTING_KEY = 'accountingtype';
+
+type Parameters = Readonly<Record<string, string>>;
 
 /** external-provisioner's own keys; `--extra-create-metadata` adds some that the Go driver choked on. */
 const SIDECAR_PREFIX = 'csi.storage.k8s.io/';
@@ -33,18 +42,19 @@ function typesByName(): ReadonlyMap<string, readonly string[]> {
 
 /**
  * Reads StorageClass parameters. Keys count without regard to case, as in the Go driver; `fstype` is accepted and means nothing.
+ * @param mutable those of a VolumeAttributesClass, which win (docs/reference/csi.md A.4)
  * @throws RpcError INVALID_ARGUMENT that lists what is allowed.
  */
-export function parseClassParameters(parameters: Readonly<Record<string, string>>): ClassParameters {
+export function parseClassParameters(parameters: Parameters, mutable: Parameters): ClassParameters {
   let type = DEFAULT_TYPE;
-  let accounting = DEFAULT_ACCOUNTING;
+  let accounting: string = DEFAULT_ACCOUNTING;
   for (const [key, value] of Object.entries(parameters)) {
     if (key.startsWith(SIDECAR_PREFIX)) continue;
     switch (key.toLowerCase()) {
       case 'type':
         type = value;
         break;
-      case 'accountingtype':
+      case ACCOUNTING_KEY:
         accounting = value;
         break;
       case 'fstype': // deprecated there in favour of csi.storage.k8s.io/fstype, which arrives in the capability
@@ -58,10 +68,33 @@ export function parseClassParameters(parameters: Readonly<Record<string, string>
   }
   const diskTypes = TYPES.get(type);
   if (diskTypes === undefined) throw refusedValue('type', type, [...TYPES.keys()].sort());
-  if (accounting !== 'monthly' && accounting !== 'hourly') {
-    throw refusedValue('accountingType', accounting, Object.keys(ACCOUNTING_TYPES));
+  const accountingType = accountingCode(accounting);
+  return { diskTypes, accountingType: parseMutableParameters(mutable) ?? accountingType };
+}
+
+/**
+ * Reads the parameters of a VolumeAttributesClass: `accountingType` is all that the cloud can change about a disk
+ * (docs/reference/nifcloud-api.md §3.7). `undefined` = it is to stay as it is.
+ * @throws RpcError INVALID_ARGUMENT that lists what is allowed.
+ */
+export function parseMutableParameters(mutable: Parameters): AccountingType | undefined {
+  let accountingType: AccountingType | undefined;
+  for (const [key, value] of Object.entries(mutable)) {
+    if (key.toLowerCase() !== ACCOUNTING_KEY) {
+      throw new RpcError(
+        status.INVALID_ARGUMENT,
+        `mutable parameter ${JSON.stringify(key)} is not supported: a disk's accountingType can be changed, nothing else`,
+      );
+    }
+    accountingType = accountingCode(value);
   }
-  return { diskTypes, accountingType: ACCOUNTING_TYPES[accounting] };
+  return accountingType;
+}
+
+/** @throws RpcError INVALID_ARGUMENT */
+function accountingCode(accounting: string): AccountingType {
+  if (accounting === 'monthly' || accounting === 'hourly') return ACCOUNTING_TYPES[accounting];
+  throw refusedValue('accountingType', accounting, Object.keys(ACCOUNTING_TYPES));
 }
 
 /** The type to make: the same at every try for one name. */
@@ -70,11 +103,19 @@ export function diskTypeFor(name: string, { diskTypes }: ClassParameters): strin
   return diskTypes[hash % diskTypes.length] ?? '';
 }
 
-/** The answer texts of the types that satisfy a class, for a comparison with disks. */
-export function isTypeOf(answer: string, { diskTypes }: ClassParameters): boolean {
-  const known = DISK_TYPES.find((type) => type.answer === answer);
-  // A text that nobody told us of proves nothing.
-  return known === undefined || diskTypes.includes(known.code);
+/**
+ * In which ways a disk is not what parameters ask for; each completes "it is …". What the cloud does not say proves nothing, and
+ * neither does a type that nobody told us of.
+ */
+export function mismatches(volume: Volume, { diskTypes, accountingType }: Partial<ClassParameters>): readonly string[] {
+  const complaints: string[] = [];
+  const type = DISK_TYPES.find(({ answer }) => answer === volume.diskType);
+  if (type !== undefined && diskTypes?.includes(type.code) === false) complaints.push(`of type ${volume.diskType}`);
+  const accounting = [volume.accountingType, volume.nextMonthAccountingType].filter((code) => code !== '');
+  if (accounting.length > 0 && accountingType !== undefined && !accounting.includes(accountingType)) {
+    complaints.push(`charged ${accounting[0] === ACCOUNTING_TYPES.monthly ? 'monthly' : 'hourly'}`);
+  }
+  return complaints;
 }
 
 function refusedValue(key: string, value: string, allowed: readonly string[]): RpcError {

@@ -4,18 +4,17 @@ import type { CreateVolumeResponse } from '../../proto/gen/csi/v1/CreateVolumeRe
 import { asUnfinished } from '../disks/cloud-error.ts';
 import type { Volume } from '../disks/cloud.ts';
 import type { Disks } from '../disks/disks.ts';
-import { UNIQUE_ID_KEY } from '../disks/disks.ts';
 import { descriptionOf, disksNamed, volumeIdOf } from '../disks/identity.ts';
 import { planCreate } from '../disks/plan.ts';
-import { ZONE_KEY } from '../names.ts';
 import { RpcError } from '../rpc-error.ts';
 import type { VolumeLocks } from '../volume-locks.ts';
-import { capacityBytes, isInRange, sizeInRange } from './capacity.ts';
+import { requireCapabilities } from '../volume-capability.ts';
+import { isInRange, sizeInRange } from './capacity.ts';
 import type { ClassParameters } from './class-parameters.ts';
-import { diskTypeFor, isTypeOf, parseClassParameters } from './class-parameters.ts';
+import { diskTypeFor, mismatches, parseClassParameters } from './class-parameters.ts';
 import { requireText } from './request.ts';
 import { requiredZones } from './topology.ts';
-import { requireSupported } from './volume-capability.ts';
+import { volumeMessage } from './volume-message.ts';
 
 /** What a CreateVolume asks for. */
 interface Wanted {
@@ -26,6 +25,9 @@ interface Wanted {
   /** Empty = any. */
   readonly zones: readonly string[];
 }
+
+/** Control characters other than white space (docs/reference/csi.md A.4). */
+const FORBIDDEN_IN_NAME = /[^\P{Cc}\t\n\r]/u;
 
 export interface CreateSurroundings {
   readonly disks: Disks;
@@ -58,19 +60,16 @@ export async function createVolume(
 
 function parse(request: CreateVolumeRequest__Output): Wanted {
   const name = requireText(request, 'name');
-  requireSupported(request.volume_capabilities);
+  if (FORBIDDEN_IN_NAME.test(name)) throw new RpcError(status.INVALID_ARGUMENT, 'name has control characters');
+  requireCapabilities(request.volume_capabilities);
   if (request.volume_content_source !== null) {
     throw new RpcError(status.INVALID_ARGUMENT, 'volume_content_source: the cloud has no snapshots and no clones');
-  }
-  const mutable = Object.keys(request.mutable_parameters);
-  if (mutable.length > 0) {
-    throw new RpcError(status.INVALID_ARGUMENT, `mutable_parameters are not supported: ${mutable.join(', ')}`);
   }
   return {
     name,
     range: request.capacity_range,
     sizeGB: sizeInRange(request.capacity_range),
-    parameters: parseClassParameters(request.parameters),
+    parameters: parseClassParameters(request.parameters, request.mutable_parameters),
     zones: requiredZones(request.accessibility_requirements),
   };
 }
@@ -98,12 +97,8 @@ function refuseIncompatible(volume: Volume, { name, range, parameters, zones }: 
   const complaints: string[] = [];
   // NaN: the cloud does not say; `finish` waits until it does.
   if (!Number.isNaN(volume.sizeGB) && !isInRange(volume.sizeGB, range)) complaints.push(`${volume.sizeGB} GiB large`);
-  if (!isTypeOf(volume.diskType, parameters)) complaints.push(`of type ${volume.diskType}`);
   if (zones.length > 0 && volume.zone !== '' && !zones.includes(volume.zone)) complaints.push(`in zone ${volume.zone}`);
-  const accounting = [volume.accountingType, volume.nextMonthAccountingType].filter((type) => type !== '');
-  if (accounting.length > 0 && !accounting.includes(parameters.accountingType)) {
-    complaints.push(`of accounting type ${volume.accountingType}`);
-  }
+  complaints.push(...mismatches(volume, parameters));
   if (complaints.length === 0) return;
   throw new RpcError(
     status.ALREADY_EXISTS,
@@ -162,12 +157,5 @@ async function ownZone(nodeName: string | undefined, disks: Disks, signal: Abort
 
 function asResponse(volume: Volume | undefined): CreateVolumeResponse {
   if (volume === undefined) throw new RpcError(status.ABORTED, 'the disk was deleted while it was made; try again');
-  return {
-    volume: {
-      volume_id: volume.id,
-      capacity_bytes: capacityBytes(volume.sizeGB),
-      volume_context: { [UNIQUE_ID_KEY]: volume.uniqueId },
-      accessible_topology: [{ segments: { [ZONE_KEY]: volume.zone } }],
-    },
-  };
+  return { volume: volumeMessage(volume, volume.id) };
 }

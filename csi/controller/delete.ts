@@ -13,7 +13,7 @@ export async function deleteVolume(
 ): Promise<DeleteVolumeResponse> {
   const volumeId = requireText(request, 'volume_id');
   return locks.hold(volumeId, async () => {
-    const found = await disks.find(volumeId, undefined, signal);
+    const found = await disks.findLeft(volumeId, signal);
     const settled = found && (await disks.settle(found, signal));
     if (settled === undefined) return {};
     await disks.apply(settled, planDelete(await disks.see(settled, signal)), signal);

@@ -4,10 +4,10 @@ import type { ControllerExpandVolumeResponse } from '../../proto/gen/csi/v1/Cont
 import type { Disks } from '../disks/disks.ts';
 import { planGrowth } from '../disks/plan.ts';
 import { RpcError } from '../rpc-error.ts';
+import { parseCapability } from '../volume-capability.ts';
 import type { VolumeLocks } from '../volume-locks.ts';
 import { capacityBytes, isInRange, sizeInRange } from './capacity.ts';
 import { requireText } from './request.ts';
-import { requireSupported } from './volume-capability.ts';
 
 /** ControllerExpandVolume: afterwards the disk is at least as large as asked for. One that is so already is not touched. */
 export async function controllerExpandVolume(
@@ -19,7 +19,7 @@ export async function controllerExpandVolume(
   const { capacity_range: range, volume_capability: capability } = request;
   if (range === null) throw new RpcError(status.INVALID_ARGUMENT, 'capacity_range is missing');
   const wantedGB = sizeInRange(range);
-  if (capability !== null) requireSupported([capability]);
+  if (capability !== null) parseCapability(capability);
   return locks.hold(volumeId, async () => {
     const found = await disks.find(volumeId, undefined, signal);
     const settled = found && (await disks.settle(found, signal));

@@ -9,9 +9,9 @@ import { UNIQUE_ID_KEY } from '../disks/disks.ts';
 import { planPublish } from '../disks/plan.ts';
 import { isSameServer, serverOf } from '../disks/state.ts';
 import { RpcError } from '../rpc-error.ts';
+import { parseCapability } from '../volume-capability.ts';
 import type { VolumeLocks } from '../volume-locks.ts';
 import { requireText } from './request.ts';
-import { requireSupported } from './volume-capability.ts';
 
 /**
  * ControllerPublishVolume: afterwards the disk is attached to the node's server. What is so already is found by two reads.
@@ -25,11 +25,11 @@ export async function controllerPublishVolume(
 ): Promise<ControllerPublishVolumeResponse> {
   const volumeId = requireText(request, 'volume_id');
   const nodeId = requireText(request, 'node_id');
-  requireSupported([request.volume_capability]);
+  parseCapability(request.volume_capability);
   if (request.readonly) throw new RpcError(status.INVALID_ARGUMENT, 'readonly: a disk cannot be attached read-only');
   return locks.hold(volumeId, async () => {
     const [found, node] = await Promise.all([
-      disks.find(volumeId, request.volume_context[UNIQUE_ID_KEY], signal),
+      disks.find(volumeId, request.volume_context[UNIQUE_ID_KEY] || undefined, signal),
       disks.node(nodeId, signal),
     ]);
     const settled = found && (await disks.settle(found, signal));

@@ -29,7 +29,7 @@ export async function controllerUnpublishVolume(
   const volumeId = requireText(request, 'volume_id');
   const { node_id: nodeId } = request;
   return locks.hold(volumeId, async () => {
-    const found = await disks.find(volumeId, undefined, signal);
+    const found = await disks.findLeft(volumeId, signal);
     if (found === undefined || serverOf(found.volume) === undefined) return {};
     const node = nodeId === '' ? undefined : await disks.node(nodeId, signal);
     const server: ServerRef | 'any' = nodeId === '' ? 'any' : { name: nodeId, uniqueId: node?.serverUniqueId ?? '' };

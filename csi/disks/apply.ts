@@ -16,19 +16,18 @@ import type { Cloud, ServerRef, Volume } from './cloud.ts';
 import type { Cluster } from './cluster.ts';
 import type { Growth } from './growth.ts';
 import type { Holders } from './holders.ts';
-import { rankHosts } from './hosts.ts';
+import { onSomeHost } from './hosts.ts';
 import type { Step } from './plan.ts';
 import type { Slots } from './slots.ts';
 import { isSameServer, isSettled, serverOf } from './state.ts';
+import { BUSY_PAUSE_MS, BUSY_TRIES, isServerBusy } from './turns.ts';
+import type { Turns } from './turns.ts';
 
-/** A server or disk that says "processing" is asked again after this long, in ms: as often as states are polled. */
-const BUSY_PAUSE_MS = 3_000;
-
-/** A minute of patience; then the sidecar's own back-off is the better one. */
-const BUSY_TRIES = 20;
-
-/** Hosts that are tried for a birth or a growth before giving up. */
-const HOST_TRIES = 3;
+/**
+ * A change whose answer got lost counts as not done when the disk has not begun to change for this long, in ms: several looks. It is
+ * harmless to send any of them again too early, growth apart, which has its own rules. Our choice.
+ */
+const UNSEEN_MS = 10_000;
 
 /** Tells the operator of what the driver did by its own decision: a log line, and an event where there is a Kubernetes. */
 export interface Notices {
@@ -46,6 +45,7 @@ export interface World {
   readonly cluster: Cluster | undefined;
   readonly holders: Holders;
   readonly slots: Slots;
+  readonly turns: Turns;
   readonly growth: Growth;
   readonly notices: Notices;
   readonly clock: Clock;
@@ -125,7 +125,7 @@ class Run {
       try {
         await this.#apply(step);
       } catch (error) {
-        if (step.kind === 'extend' && isRefusal(error)) await this.#giveBack(steps.slice(at));
+        if (isRefusedGrowth(error)) await this.#giveBack(steps.slice(at));
         throw error;
       }
     }
@@ -153,6 +153,8 @@ class Run {
         return;
       case 'extend':
         return this.#extend(step.fromGB);
+      case 'set-accounting':
+        return this.#setAccounting(step.accountingType);
       case 'delete':
         return this.#delete();
     }
@@ -161,27 +163,35 @@ class Run {
   async #create(): Promise<void> {
     const { id, sizeGB, diskType, accountingType, description, zone } = this.#subject.disk;
     const wanted = { id, sizeGB, diskType, accountingType, description };
-    await this.#onSomeHost(zone, async (host) => {
+    const send = async (host: ServerRef): Promise<void> => {
       try {
         await this.#world.cloud.volumes.create({ ...wanted, serverName: host.name }, this.#signal);
       } catch (error) {
         if (isDuplicate(error, 'Volume')) throw changed(`the disk ${id} exists though it was not listed`, error);
         throw error;
       }
-      this.isAccepted = true;
-    });
-    this.#isNewborn = true;
+    };
     // Not to be seen at once is not to be gone: nobody but us knows it yet.
-    this.volume = await this.#until(id, (volume) =>
-      volume !== undefined && isSettled(volume) ? { volume } : undefined,
+    const born = await this.#onSomeHost<Volume>(zone, send, (lost) =>
+      this.#untilChanged(
+        id,
+        lost,
+        (now) => now !== undefined,
+        (now) => (now !== undefined && isSettled(now) ? { volume: now } : undefined),
+      ),
     );
-    this.#host = serverOf(this.volume); // it is ours wherever it was born, should the host's name have changed hands
+    this.volume = born;
+    this.#isNewborn = true;
+    this.#host = serverOf(born); // it is ours wherever it was born, should the host's name have changed hands
   }
 
   async #attachToHost(): Promise<void> {
     const volume = this.#free();
-    await this.#onSomeHost(volume.zone, (host) => this.#sendAttach(volume, host));
-    this.volume = await this.#untilAttached(volume, this.#host);
+    this.volume = await this.#onSomeHost(
+      volume.zone,
+      (host) => this.#sendAttach(volume, host),
+      (lost, host) => this.#untilAttached(volume, host, lost),
+    );
   }
 
   async #attachForGood(server: ServerRef): Promise<void> {
@@ -191,8 +201,11 @@ class Run {
       throw new RpcError(status.RESOURCE_EXHAUSTED, `server ${server.name} has no free slot for another disk`);
     }
     this.#claims.push(slots.claim(server.uniqueId, volume.id));
-    await this.#inTurn(server, () => this.#sendAttach(volume, server));
-    this.volume = await this.#untilAttached(volume, server);
+    this.volume = await this.#inTurn(
+      server,
+      () => this.#accepted(() => this.#sendAttach(volume, server)),
+      (lost) => this.#untilAttached(volume, server, lost),
+    );
   }
 
   /** AttachVolume knows names only: what it did is checked by the unique ids in its answer. */
@@ -201,15 +214,14 @@ class Run {
     const names = { volumeId: volume.id, serverName: server.name };
     let attached;
     try {
-      attached = await volumes.attach(names, this.#signal);
+      attached = await this.#patiently(() => volumes.attach(names, this.#signal), isDiskBusy);
     } catch (error) {
       if (isAlreadyAttached(error)) throw changed(`volume ${volume.id} was attached by somebody else meanwhile`, error);
       throw error;
     }
     const { serverUniqueId, volumeUniqueId } = attached;
-    const isRight = isUnlessSilent(serverUniqueId, server.uniqueId) && isUnlessSilent(volumeUniqueId, volume.uniqueId);
+    if (isUnlessSilent(serverUniqueId, server.uniqueId) && isUnlessSilent(volumeUniqueId, volume.uniqueId)) return;
     this.isAccepted = true;
-    if (isRight) return;
     await this.#patiently(() => volumes.detach(names, this.#signal));
     this.isAccepted = false;
     throw new RpcError(
@@ -246,24 +258,53 @@ class Run {
   async #detach(server: ServerRef, isDue: () => Promise<boolean> = () => Promise.resolve(true)): Promise<boolean> {
     const { volume } = this;
     if (volume === undefined) return false;
-    const { volumes } = this.#world.cloud;
-    try {
-      const wasDue = await this.#inTurn(server, async () => {
-        if (!(await isDue())) return false;
-        await volumes.detach({ volumeId: volume.id, serverName: server.name }, this.#signal);
+    const hasLeft = (now: Volume | undefined): boolean => now === undefined || !isSameServer(serverOf(now), server);
+    const wasDue = await this.#inTurn(
+      server,
+      () => this.#sendDetach(volume, server, isDue),
+      async (sent) => {
+        if (sent === 'not due') return false;
+        if (sent === 'server gone') return true;
+        this.volume = await this.#untilChanged<Volume | undefined>(
+          volume.id,
+          sent,
+          (now) => now === undefined || hasLeft(now) || !isSettled(now),
+          (now) => (now === undefined || (hasLeft(now) && isSettled(now)) ? { volume: now } : undefined),
+        );
         return true;
-      });
-      if (!wasDue) return false;
-    } catch (error) {
-      if (!isNotAttached(error) && !isNotFound(error, 'Volume')) throw error;
-    }
-    this.volume = await this.#until(volume.id, (now) => {
-      if (now === undefined) return { volume: now };
-      const hasLeft = !isSameServer(serverOf(now), server);
-      return hasLeft && isSettled(now) ? { volume: now } : undefined;
-    });
+      },
+    );
+    if (!wasDue) return false;
     this.#world.holders.forget(volume.id);
+    if (this.volume === undefined) await this.#requireGone(volume);
     return true;
+  }
+
+  /** A disk that is not found by its name may have got another one. @throws RpcError ABORTED then */
+  async #requireGone({ id, uniqueId }: Volume): Promise<void> {
+    const volumes = await this.#world.cloud.volumes.list(this.#signal);
+    if (volumes.some((one) => one.uniqueId === uniqueId)) throw changed(`volume ${id} was renamed meanwhile`);
+  }
+
+  async #sendDetach(
+    volume: Volume,
+    server: ServerRef,
+    isDue: () => Promise<boolean>,
+  ): Promise<Lost | 'not due' | 'server gone'> {
+    try {
+      return await this.#patiently(async () => {
+        if (!(await isDue())) return 'not due';
+        const names = { volumeId: volume.id, serverName: server.name };
+        return this.#unlessLost(() => this.#world.cloud.volumes.detach(names, this.#signal));
+      }, isDiskBusy);
+    } catch (error) {
+      if (isNotAttached(error) || isNotFound(error, 'Volume')) return undefined;
+      if (!isNotFound(error, 'Instance')) throw error;
+      // The name may have changed hands just now. A server that the cloud does not list either holds no disk, whatever that shows.
+      const servers = await this.#world.cloud.servers.list(this.#signal);
+      if (servers.some(({ uniqueId }) => uniqueId === server.uniqueId)) throw error;
+      return 'server gone';
+    }
   }
 
   async #extend(fromGB: number): Promise<void> {
@@ -271,20 +312,35 @@ class Run {
     if (volume === undefined || volume.sizeGB !== fromGB) return;
     const server = serverOf(volume);
     if (server === undefined) throw changed(`volume ${volume.id} was detached while it was to grow`);
-    const grown = await this.#world.growth.extend(volume, (request) => this.#inTurn(server, request), this.#signal);
+    const grown = await this.#world.growth.extend(
+      volume,
+      (send, ended) => this.#inTurn(server, () => this.#patiently(send, isDiskBusy), ended),
+      this.#signal,
+    );
     this.volume = grown === undefined || isSettled(grown) ? grown : await this.#untilSettled(grown.id);
+  }
+
+  async #setAccounting(accountingType: string): Promise<void> {
+    const { volume } = this;
+    if (volume === undefined) throw changed(`volume ${this.#subject.handle} vanished`);
+    await this.#patiently(() => this.#world.cloud.volumes.setAccountingType(volume.id, accountingType, this.#signal));
   }
 
   async #delete(): Promise<void> {
     const volume = this.#free();
     const { volumes } = this.#world.cloud;
+    let lost: Lost;
     try {
-      await this.#patiently(() => volumes.delete(volume.id, this.#signal));
+      lost = await this.#patiently(() => this.#unlessLost(() => volumes.delete(volume.id, this.#signal)));
     } catch (error) {
       if (!isNotFound(error, 'Volume')) throw error;
     }
-    await this.#until(volume.id, (now) => (now === undefined ? { volume: now } : undefined));
-    this.volume = undefined;
+    this.volume = await this.#untilChanged(
+      volume.id,
+      lost,
+      (now) => now === undefined || !isSettled(now),
+      (now) => (now === undefined ? { volume: now } : undefined),
+    );
   }
 
   /** The disk, which nobody has. @throws RpcError ABORTED when it changed after it was planned with: the next try looks again. */
@@ -296,68 +352,100 @@ class Run {
     return volume;
   }
 
-  /**
-   * Sends a request with the best host there is; with the next one where a host is refused. While only this process's own work
-   * fills the hosts, it is waited for.
-   * @throws RpcError RESOURCE_EXHAUSTED when there is none, which makes the scheduler look for another zone.
-   */
-  async #onSomeHost(zone: string, send: (host: ServerRef) => Promise<void>): Promise<void> {
-    const { cloud, cluster, holders, slots } = this.#world;
+  async #onSomeHost<T>(
+    zone: string,
+    send: (host: ServerRef) => Promise<void>,
+    ended: (lost: Lost, host: ServerRef) => Promise<T>,
+  ): Promise<T> {
     const { id } = this.#subject.disk;
-    let { volumes } = this.#subject;
-    const [servers, nodes] = await Promise.all([cloud.servers.list(this.#signal), cluster?.nodes(this.#signal)]);
-    const refused = new Map<string, unknown>();
-    for (;;) {
-      const hosts = rankHosts(zone, servers, nodes, (uniqueId) => slots.free(uniqueId, volumes));
-      const host = hosts.find(({ uniqueId }) => !refused.has(uniqueId));
-      if (host === undefined || refused.size >= HOST_TRIES) {
-        if (refused.size > 0) throw [...refused.values()].at(-1);
-        const free = (uniqueId: string): number => slots.unattached(uniqueId, volumes);
-        if (rankHosts(zone, servers, nodes, free).length === 0) throw noHost(zone, nodes !== undefined);
-        await slots.untilReleased(this.#signal);
-        volumes = await cloud.volumes.list(this.#signal); // what was attached for good meanwhile takes slots
-        continue;
-      }
-      const release = slots.claim(host.uniqueId, id);
-      holders.remember(id, host); // before it is sent: the answer may be lost
-      try {
-        await slots.inTurn(host.uniqueId, () => send(host), this.#signal);
-        this.#claims.push(release);
-        this.#host = host;
-        return;
-      } catch (error) {
-        release();
-        if (!this.#signal.aborted && (error instanceof RpcError || isSurelyNotDone(error))) holders.forget(id);
-        if (!isAboutServer(error)) throw error;
-        this.#world.logger.warn('A host refused a disk', { host: host.name, volumeId: id, code: error.code });
-        refused.set(host.uniqueId, error);
-      }
+    const attempt = (host: ServerRef, tries: number): Promise<T> =>
+      this.#inTurn(
+        host,
+        () => this.#accepted(() => send(host)),
+        (lost) => ended(lost, host),
+        tries,
+      );
+    const need = { zone, volumeId: id, volumes: this.#subject.volumes, mayTryAnother: () => !this.isAccepted };
+    const { result, host, release } = await onSomeHost(this.#world, need, attempt, this.#signal);
+    this.#claims.push(release);
+    this.#host = host;
+    return result;
+  }
+
+  #inTurn<S, T>(
+    server: ServerRef,
+    send: () => Promise<S>,
+    ended: (sent: S) => Promise<T>,
+    tries: number = BUSY_TRIES,
+  ): Promise<T> {
+    return this.#world.turns.run(server.uniqueId, send, ended, { tries, signal: this.#signal });
+  }
+
+  /** Sends what must not be taken for not done from then on. */
+  async #accepted(send: () => Promise<unknown>): Promise<Lost> {
+    const lost = await this.#unlessLost(send);
+    this.isAccepted = true;
+    return lost;
+  }
+
+  /** An answer that got lost is no failure: what became of the request, the disk tells. */
+  async #unlessLost(send: () => Promise<unknown>): Promise<Lost> {
+    try {
+      await send();
+      return undefined;
+    } catch (error) {
+      if (this.#signal.aborted || !(error instanceof NifcloudError) || isSurelyNotDone(error)) throw error;
+      this.#world.logger.warn('The cloud may or may not have done it', { action: error.action, code: error.code });
+      return error;
     }
   }
 
-  #inTurn<T>(server: ServerRef, send: () => Promise<T>): Promise<T> {
-    return this.#world.slots.inTurn(server.uniqueId, () => this.#patiently(send), this.#signal);
-  }
-
-  /** Sends again while the cloud says "processing", which means that nothing was done. */
-  async #patiently<T>(send: () => Promise<T>): Promise<T> {
+  /**
+   * Sends again while something is in the middle of something else, which means that nothing was done.
+   * @param passes what is waited out here; of a busy server, what takes its turns leaves to `Turns`
+   */
+  async #patiently<T>(send: () => Promise<T>, passes: (error: unknown) => boolean = isBusy): Promise<T> {
     for (let tries = 1; ; tries += 1) {
       try {
         return await send();
       } catch (error) {
-        if (!isBusy(error) || tries >= BUSY_TRIES) throw error;
+        if (!passes(error) || tries >= BUSY_TRIES) throw error;
         await this.#world.clock.sleep(BUSY_PAUSE_MS, this.#signal);
       }
     }
   }
 
-  #untilAttached(volume: Volume, server: ServerRef | undefined): Promise<Volume> {
-    return this.#until(volume.id, (now) => {
-      if (now === undefined) throw changed(`volume ${volume.id} vanished while it was being attached`);
-      // Settled and free: the request has not shown yet.
-      if (!isSettled(now) || serverOf(now) === undefined) return undefined;
-      if (!isSameServer(serverOf(now), server)) throw changed(`volume ${volume.id} was attached elsewhere meanwhile`);
-      return { volume: now };
+  #untilAttached(volume: Volume, server: ServerRef, lost: Lost): Promise<Volume> {
+    return this.#untilChanged(
+      volume.id,
+      lost,
+      (now) => now === undefined || !isSettled(now) || serverOf(now) !== undefined,
+      (now) => {
+        if (now === undefined) throw changed(`volume ${volume.id} vanished while it was being attached`);
+        // Settled and free: the request has not shown yet.
+        if (!isSettled(now) || serverOf(now) === undefined) return undefined;
+        if (!isSameServer(serverOf(now), server)) throw changed(`volume ${volume.id} was attached elsewhere meanwhile`);
+        return { volume: now };
+      },
+    );
+  }
+
+  /**
+   * @param lost why it is not known whether the change was taken up
+   * @param hasBegun whether the disk is no longer as it was before
+   * @throws `lost` when it has not begun to change for a while
+   */
+  #untilChanged<T extends Volume | undefined>(
+    volumeId: string,
+    lost: Lost,
+    hasBegun: (now: Volume | undefined) => boolean,
+    accept: (now: Volume | undefined) => { volume: T } | undefined,
+  ): Promise<T> {
+    const sentAtMs = this.#world.clock.monotonicMs();
+    return this.#until(volumeId, (now) => {
+      const isUnseen = lost !== undefined && !hasBegun(now);
+      if (isUnseen && this.#world.clock.monotonicMs() - sentAtMs >= UNSEEN_MS) throw lost;
+      return accept(now);
     });
   }
 
@@ -373,29 +461,24 @@ class Run {
   }
 }
 
+/** Why the outcome of a request is not known; `undefined` = it was accepted. */
+type Lost = NifcloudError | undefined;
+
 /** What was planned with is no longer so. ABORTED is repeated soon, and looks anew. */
 function changed(what: string, cause?: unknown): RpcError {
   return new RpcError(status.ABORTED, what, cause === undefined ? {} : { cause });
+}
+
+function isDiskBusy(error: unknown): boolean {
+  return isBusy(error) && !isServerBusy(error);
 }
 
 function isUnlessSilent(answered: string, expected: string): boolean {
   return answered === '' || answered === expected;
 }
 
-/** The cloud said no, and not merely "not now". */
-function isRefusal(error: unknown): boolean {
+/** The cloud refused the growth itself, and not merely for now. */
+function isRefusedGrowth(error: unknown): boolean {
+  if (!(error instanceof NifcloudError) || error.action !== 'ExtendVolumeSize') return false;
   return isSurelyNotDone(error) && !isBusy(error) && !isThrottled(error);
-}
-
-/** The cloud refused the server, not the disk: another server may do. */
-function isAboutServer(error: unknown): error is NifcloudError {
-  return error instanceof NifcloudError && error.outcome === 'refused' && /\.Instance(\.|$)/.test(error.code);
-}
-
-function noHost(zone: string, isCluster: boolean): RpcError {
-  const who = isCluster ? 'running, schedulable node of this cluster' : 'running server';
-  return new RpcError(
-    status.RESOURCE_EXHAUSTED,
-    `zone ${zone} has no ${who} with two free slots; a disk is born and grows attached to a server`,
-  );
 }

@@ -16,6 +16,9 @@ import { RpcError } from '../rpc-error.ts';
  */
 const REPEATED: readonly status[] = [status.CANCELLED, status.DEADLINE_EXCEEDED, status.ABORTED, status.UNAVAILABLE];
 
+/** No source has the codes for a full server or a spent quota (docs/reference/nifcloud-api.md §11, 6): these words say it. */
+const NO_ROOM = /Limit|Quota|Exceed/;
+
 /** The RPC error for a fault of the cloud: the code tells the sidecar how to retry. Other errors are returned as they are. */
 export function asRpcError(error: unknown, doing: string): unknown {
   return error instanceof NifcloudError ? new RpcError(codeOf(error), `${doing} failed`, { cause: error }) : error;
@@ -36,14 +39,15 @@ export function isSurelyNotDone(error: unknown): boolean {
 }
 
 function codeOf(error: NifcloudError): status {
-  const { code } = error;
-  if (isAuthFailure(error)) {
-    return code.includes('.AuthFailurePermission') ? status.PERMISSION_DENIED : status.UNAUTHENTICATED;
-  }
+  const { action, code } = error;
+  // What could not be read may be there: a final code would make external-provisioner forget a disk, and csi-attacher an attachment.
+  // Refused keys prevent any read, so the same holds for them; they are repaired, and then the same call succeeds.
+  if (isAuthFailure(error) || action.startsWith('Describe')) return status.UNAVAILABLE;
   if (isBusy(error)) return status.ABORTED;
   // Only a Client error says for certain that nothing was done and that repeating does not help.
   if (isThrottled(error) || error.outcome !== 'refused' || !code.startsWith('Client.')) return status.UNAVAILABLE;
   // The disk or server was there when the call looked: it vanished meanwhile, so another look is due.
   if (isNotFound(error)) return status.ABORTED;
-  return /^Client\.InvalidParameter(IllegalInput|Required)/.test(code) ? status.INVALID_ARGUMENT : status.INTERNAL;
+  if (/^Client\.InvalidParameter(IllegalInput|Required)/.test(code)) return status.INVALID_ARGUMENT;
+  return NO_ROOM.test(code) ? status.RESOURCE_EXHAUSTED : status.INTERNAL;
 }

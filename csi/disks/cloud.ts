@@ -41,6 +41,8 @@ export interface Cloud {
     delete(volumeId: string, signal: AbortSignal): Promise<unknown>;
     /** Adds 100 GB. Not idempotent. */
     extend(volumeId: string, signal: AbortSignal): Promise<unknown>;
+    /** `1` monthly, `2` hourly; holds from next month on. */
+    setAccountingType(volumeId: string, accountingType: string, signal: AbortSignal): Promise<unknown>;
   };
 }
 

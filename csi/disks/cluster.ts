@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { status } from '@grpc/grpc-js';
 import { isNotFound } from '../../kube/errors.ts';
 import type { KubeList, Node, PersistentVolume, VolumeAttachment } from '../../kube/types.ts';
-import { SharedRead } from '../../nifcloud/shared-read.ts';
 import type { Clock } from '../../daemon/clock.ts';
 import { DRIVER_NAME } from '../names.ts';
 import { RpcError } from '../rpc-error.ts';
+import { KeyedReads } from './keyed-reads.ts';
 
 /** A Node of this cluster, as far as disks are concerned. */
 export interface ClusterNode {
@@ -25,29 +25,21 @@ export interface KubeReader {
 
 /**
  * What Kubernetes knows about who may have which disk. Every answer is read when it is asked for: one that is a second old could
- * miss the VolumeAttachment that was made in that second, and a disk in use be taken for a left-over.
+ * miss the VolumeAttachment that was made in that second, and a disk in use be taken for a left-over. Who asks for the same at the same
+ * moment shares one read.
  *
  * Every method throws RpcError UNAVAILABLE when the API gives no answer: unknown is not "none".
  */
 export class Cluster {
-  readonly #kube: KubeReader;
-  readonly #nodes: SharedRead<readonly ClusterNode[]>;
-  readonly #attachments: SharedRead<readonly VolumeAttachment[]>;
+  readonly #reads: KeyedReads<unknown>;
 
   constructor(kube: KubeReader, clock: Clock) {
-    this.#kube = kube;
-    this.#nodes = new SharedRead(async (signal) => {
-      const list = await this.#read<KubeList<Node>>('/api/v1/nodes', signal);
-      return (list?.items ?? []).map(clusterNode);
-    }, clock);
-    this.#attachments = new SharedRead(async (signal) => {
-      const list = await this.#read<KubeList<VolumeAttachment>>(ATTACHMENTS, signal);
-      return list?.items ?? [];
-    }, clock);
+    this.#reads = new KeyedReads((path, signal) => kube.get(path, { signal }), clock);
   }
 
-  nodes(signal: AbortSignal): Promise<readonly ClusterNode[]> {
-    return this.#nodes.get(signal);
+  async nodes(signal: AbortSignal): Promise<readonly ClusterNode[]> {
+    const list = await this.#read<KubeList<Node>>('/api/v1/nodes', signal);
+    return (list?.items ?? []).map(clusterNode);
   }
 
   async node(name: string, signal: AbortSignal): Promise<ClusterNode | undefined> {
@@ -60,13 +52,19 @@ export class Cluster {
     return volume?.spec?.csi?.driver === DRIVER_NAME ? volume : undefined;
   }
 
+  /** Those of this driver. */
+  async persistentVolumes(signal: AbortSignal): Promise<readonly PersistentVolume[]> {
+    const list = await this.#read<KubeList<PersistentVolume>>('/api/v1/persistentvolumes', signal);
+    return (list?.items ?? []).filter(({ spec }) => spec?.csi?.driver === DRIVER_NAME);
+  }
+
   /** Whether a VolumeAttachment wants the volume on the node; also one that is being deleted: its unpublish is still to come. */
   async hasVolumeAttachment(volumeHandle: string, nodeName: string, signal: AbortSignal): Promise<boolean> {
     const usual = `${ATTACHMENTS}/${attachmentName(volumeHandle, nodeName)}`;
     if ((await this.#read<VolumeAttachment>(usual, signal)) !== undefined) return true;
     // Others than the attach-detach controller may have named theirs as they liked.
-    const all = await this.#attachments.get(signal);
-    const here = all.filter(
+    const all = await this.#read<KubeList<VolumeAttachment>>(ATTACHMENTS, signal);
+    const here = (all?.items ?? []).filter(
       ({ metadata, spec }) =>
         spec.attacher === DRIVER_NAME && spec.nodeName === nodeName && !USUAL_NAME.test(metadata.name),
     );
@@ -79,7 +77,7 @@ export class Cluster {
   /** `undefined` = 404. */
   async #read<T>(path: string, signal: AbortSignal): Promise<T | undefined> {
     try {
-      return await this.#kube.get<T>(path, { signal });
+      return (await this.#reads.get(path, signal)) as T;
     } catch (cause) {
       signal.throwIfAborted();
       if (isNotFound(cause)) return undefined;

@@ -9,9 +9,11 @@ import type { Cluster, ClusterNode } from './cluster.ts';
 import { Growth } from './growth.ts';
 import { Holders } from './holders.ts';
 import { findDisk, persistentVolumeNameOf } from './identity.ts';
+import { KeyedReads } from './keyed-reads.ts';
 import type { Seen, Step } from './plan.ts';
 import { Slots } from './slots.ts';
 import { isSettled } from './state.ts';
+import { Turns } from './turns.ts';
 
 /** The key of a volume's context under which the disk's unique id stands. Volumes of the Go driver have none. */
 export const UNIQUE_ID_KEY = 'volumeUniqueId';
@@ -35,14 +37,19 @@ export interface DisksOptions {
 /** The disks of the region, as the controller's RPCs look at them and change them. One for the life of the process. */
 export class Disks {
   readonly #world: World;
+  /** By the server's name. */
+  readonly #slots: KeyedReads<Awaited<ReturnType<Cloud['servers']['disks']>>>;
 
   constructor(options: DisksOptions) {
     this.#world = {
       ...options,
       holders: new Holders(options.cluster),
       slots: new Slots(),
+      turns: new Turns(options.clock),
       growth: new Growth(options.cloud.volumes, options.clock),
     };
+    const { cloud, clock } = options;
+    this.#slots = new KeyedReads((serverName, signal) => cloud.servers.disks(serverName, signal), clock);
   }
 
   list(signal: AbortSignal): Promise<readonly Volume[]> {
@@ -67,6 +74,17 @@ export class Disks {
     const volumes = await this.list(signal);
     const known = uniqueId ?? (await this.#recordedUniqueId(handle, volumes, signal));
     const volume = findDisk(volumes, handle, known);
+    return volume && { handle, volumes, volume };
+  }
+
+  /**
+   * The disk that a handle means, for calls that undo something: one that is gone has nothing left to undo, whichever disk bears its
+   * name now.
+   */
+  async findLeft(handle: string, signal: AbortSignal): Promise<Found | undefined> {
+    const volumes = await this.list(signal);
+    const known = await this.#recordedUniqueId(handle, volumes, signal);
+    const volume = volumes.find(({ id, uniqueId }) => (known === undefined ? id === handle : uniqueId === known));
     return volume && { handle, volumes, volume };
   }
 
@@ -109,7 +127,7 @@ export class Disks {
    * @throws RpcError UNAVAILABLE while the server does not show it; it did not change hands, so the next look may.
    */
   async slot(volume: Volume, server: ServerRef, signal: AbortSignal): Promise<number> {
-    const { serverUniqueId, disks } = await this.#world.cloud.servers.disks(server.name, signal);
+    const { serverUniqueId, disks } = await this.#slots.get(server.name, signal);
     const disk = disks.find(({ volumeUniqueId }) => volumeUniqueId === volume.uniqueId);
     if (serverUniqueId !== server.uniqueId || disk === undefined || !Number.isInteger(disk.slot)) {
       throw new RpcError(
@@ -135,6 +153,11 @@ export class Disks {
     this.#world.holders.forget(volume.id);
   }
 
+  /** All Nodes; `undefined` = no Kubernetes to ask. */
+  async nodes(signal: AbortSignal): Promise<readonly ClusterNode[] | undefined> {
+    return this.#world.cluster?.nodes(signal);
+  }
+
   get notices(): Notices {
     return this.#world.notices;
   }
@@ -151,7 +174,8 @@ export class Disks {
     const names = new Set([persistentVolumeNameOf(handle), description].filter((name) => name));
     for (const name of names) {
       const volume = isObjectName(name) ? await cluster.persistentVolume(name, signal) : undefined;
-      if (volume?.spec?.csi?.volumeHandle === handle) return volume.spec.csi.volumeAttributes?.[UNIQUE_ID_KEY];
+      if (volume?.spec?.csi?.volumeHandle === handle)
+        return volume.spec.csi.volumeAttributes?.[UNIQUE_ID_KEY] || undefined;
     }
     return undefined;
   }

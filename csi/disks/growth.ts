@@ -1,4 +1,5 @@
 import type { Clock } from '../../daemon/clock.ts';
+import { NifcloudError } from '../../nifcloud/errors.ts';
 import { isSurelyNotDone } from './cloud-error.ts';
 import type { Cloud, Volume } from './cloud.ts';
 import { isSettled, serverOf } from './state.ts';
@@ -16,6 +17,14 @@ interface Unseen {
   /** When it was sent or the disk last seen in transition, by the monotonic clock. */
   unchangedSinceMs: number;
 }
+
+/** A call that was sent, and why it is not known whether it was accepted, if it is not. */
+interface Sent {
+  readonly unseen: Unseen;
+  readonly lost: unknown;
+}
+
+type Operate = <S, T>(send: () => Promise<S>, ended: (sent: S) => Promise<T>) => Promise<T>;
 
 /** What has become of a disk; `undefined` = it is gone. */
 interface Change {
@@ -44,31 +53,19 @@ export class Growth {
 
   /**
    * Makes `volume`, which is attached and settled, larger than it is, unless it has changed meanwhile.
-   * @param send sends the request that it is given, again where that is safe
+   * @param operate sends the request when that may be done, again where that is safe, and waits until it has been done
    * @returns the disk as it was seen last, perhaps unchanged in size; `undefined` = it is gone
    */
-  async extend(
-    volume: Volume,
-    send: <T>(request: () => Promise<T>) => Promise<T>,
-    signal: AbortSignal,
-  ): Promise<Volume | undefined> {
-    const { id, uniqueId } = volume;
+  async extend(volume: Volume, operate: Operate, signal: AbortSignal): Promise<Volume | undefined> {
     const youthMs = this.#startedAtMs + FIRST_EXTEND_AFTER_MS - this.#clock.monotonicMs();
     if (youthMs > 0) await this.#clock.sleep(youthMs, signal);
     await this.#untilUnseenIsOld(volume, signal);
-    let changed: Change | undefined;
-    try {
-      changed = await send(() => this.#sendUnlessChanged(volume, signal));
-    } catch (error) {
-      if (isSurelyNotDone(error)) this.#unseen.delete(uniqueId);
-      throw error;
-    }
-    const sent = this.#unseen.get(uniqueId);
-    if (changed === undefined && sent !== undefined) {
-      changed = await this.#volumes.until(id, (seen) => this.#grown(seen, sent), signal);
-    }
-    this.#unseen.delete(uniqueId);
-    return changed?.now;
+    const { now } = await operate(
+      () => this.#sendUnlessChanged(volume, signal),
+      (sent) => ('now' in sent ? Promise.resolve(sent) : this.#untilGrown(volume, sent, signal)),
+    );
+    this.#unseen.delete(volume.uniqueId);
+    return now;
   }
 
   /**
@@ -76,14 +73,34 @@ export class Growth {
    * may have been this very growth, ordered by another process.
    * @returns the disk, if it is no longer as planned with; then nothing was sent.
    */
-  async #sendUnlessChanged(volume: Volume, signal: AbortSignal): Promise<Change | undefined> {
+  async #sendUnlessChanged(volume: Volume, signal: AbortSignal): Promise<Change | Sent> {
     const { id, uniqueId, sizeGB: fromGB } = volume;
     const now = (await this.#volumes.list(signal)).find((one) => one.uniqueId === uniqueId);
     const isSame = now?.id === id && now.sizeGB === fromGB && isSettled(now) && serverOf(now) !== undefined;
     if (!isSame) return { now };
-    this.#unseen.set(uniqueId, { fromGB, unchangedSinceMs: this.#clock.monotonicMs() });
-    await this.#volumes.extend(id, signal);
-    return undefined;
+    const unseen = { fromGB, unchangedSinceMs: this.#clock.monotonicMs() };
+    this.#unseen.set(uniqueId, unseen);
+    try {
+      await this.#volumes.extend(id, signal);
+      return { unseen, lost: undefined };
+    } catch (error) {
+      if (isSurelyNotDone(error)) this.#unseen.delete(uniqueId);
+      else if (error instanceof NifcloudError) return { unseen, lost: error }; // only the disk can tell
+      throw error;
+    }
+  }
+
+  /** @throws what got the answer lost, when the disk has not changed for so long that it was not done. */
+  #untilGrown({ id }: Volume, { unseen, lost }: Sent, signal: AbortSignal): Promise<Change> {
+    return this.#volumes.until(
+      id,
+      (seen) => {
+        const change = this.#grown(seen, unseen);
+        if (change === undefined && lost !== undefined && this.#isOld(unseen)) throw lost;
+        return change;
+      },
+      signal,
+    );
   }
 
   /** Waits until an earlier call of ours has shown after all, or will not any more. */
@@ -93,12 +110,14 @@ export class Growth {
     await this.#volumes.until(
       volume.id,
       (seen) => {
-        const grown = this.#grown(seen, unseen);
-        const isOld = this.#clock.monotonicMs() - unseen.unchangedSinceMs >= UNSEEN_EXTEND_MS;
-        return grown ?? (isOld ? { now: seen } : undefined);
+        return this.#grown(seen, unseen) ?? (this.#isOld(unseen) ? { now: seen } : undefined);
       },
       signal,
     );
+  }
+
+  #isOld({ unchangedSinceMs }: Unseen): boolean {
+    return this.#clock.monotonicMs() - unchangedSinceMs >= UNSEEN_EXTEND_MS;
   }
 
   /** Whether the effect of a call is there; notes a disk in transition, which is a change. */

@@ -1,15 +1,95 @@
-import type { Server, ServerRef } from './cloud.ts';
+import { status } from '@grpc/grpc-js';
+import { NifcloudError } from '../../nifcloud/errors.ts';
+import { RpcError } from '../rpc-error.ts';
+import type { World } from './apply.ts';
+import { isSurelyNotDone } from './cloud-error.ts';
+import type { Server, ServerRef, Volume } from './cloud.ts';
 import type { ClusterNode } from './cluster.ts';
+import { BUSY_TRIES, isServerBusy } from './turns.ts';
 
 /** A host keeps this many free slots before it takes a disk for a moment: one for it, one for a pod that comes meanwhile. */
 const HOST_MIN_FREE_SLOTS = 2;
+
+/** Hosts that are tried for a birth or a growth before giving up. */
+const HOST_TRIES = 3;
+
+/** What a host is looked for. */
+interface Need {
+  readonly zone: string;
+  readonly volumeId: string;
+  /** All disks as they were read, by which slots are counted. */
+  readonly volumes: readonly Volume[];
+  /** Asked after a failure: false once some host has taken the disk, or may have. */
+  readonly mayTryAnother: () => boolean;
+}
+
+/**
+ * Attempts something with the best host there is; with the next one where one refuses it or is kept busy by others, and when all are
+ * busy, patiently. While only this process's own work fills the hosts, it is waited for.
+ * @param attempt `tries`: how often a host is asked that others keep busy
+ * @returns `release` gives the slot back that is claimed
+ * @throws RpcError RESOURCE_EXHAUSTED when there is none, which makes the scheduler look for another zone; what the attempt throws
+ */
+export async function onSomeHost<T>(
+  { cloud, cluster, holders, slots, logger }: World,
+  { zone, volumeId, volumes: read, mayTryAnother }: Need,
+  attempt: (host: ServerRef, tries: number) => Promise<T>,
+  signal: AbortSignal,
+): Promise<{ readonly result: T; readonly host: ServerRef; readonly release: () => void }> {
+  let volumes = read;
+  const [servers, nodes] = await Promise.all([cloud.servers.list(signal), cluster?.nodes(signal)]);
+  const refused = new Map<string, NifcloudError>();
+  let tries = 1;
+  for (;;) {
+    const hosts = rankHosts(zone, servers, nodes, (uniqueId) => slots.free(uniqueId, volumes));
+    const host = hosts.find(({ uniqueId }) => !refused.has(uniqueId));
+    if (host === undefined || refused.size >= HOST_TRIES) {
+      const refusal = [...refused.values()].at(-1);
+      if (refusal !== undefined && !isServerBusy(refusal)) throw refusal;
+      if (refusal !== undefined) {
+        tries = BUSY_TRIES;
+        refused.clear();
+        continue;
+      }
+      const unclaimed = (uniqueId: string): number => slots.unattached(uniqueId, volumes);
+      if (rankHosts(zone, servers, nodes, unclaimed).length === 0) throw noHost(zone, nodes !== undefined);
+      await slots.untilReleased(signal);
+      volumes = await cloud.volumes.list(signal); // what was attached for good meanwhile takes slots
+      continue;
+    }
+    const release = slots.claim(host.uniqueId, volumeId);
+    holders.remember(volumeId, host); // before it is sent: the answer may be lost
+    try {
+      return { result: await attempt(host, tries), host, release };
+    } catch (error) {
+      release();
+      if (!signal.aborted && (error instanceof RpcError || isSurelyNotDone(error))) holders.forget(volumeId);
+      if (!mayTryAnother() || tries > 1 || !isAboutServer(error)) throw error;
+      logger.warn('A host refused a disk', { host: host.name, volumeId, code: error.code });
+      refused.set(host.uniqueId, error);
+    }
+  }
+}
+
+/** The cloud refused the server, not the disk: another server may do. */
+function isAboutServer(error: unknown): error is NifcloudError {
+  return error instanceof NifcloudError && error.outcome === 'refused' && /\.Instance(\.|$)/.test(error.code);
+}
+
+function noHost(zone: string, isCluster: boolean): RpcError {
+  const who = isCluster ? 'running, schedulable node of this cluster' : 'running server';
+  return new RpcError(
+    status.RESOURCE_EXHAUSTED,
+    `zone ${zone} has no ${who} with two free slots; a disk is born and grows attached to a server`,
+  );
+}
 
 /**
  * Servers that may hold a disk of `zone` for the time of its birth or growth, best first: most free slots, ties by name.
  * Only running, schedulable nodes of this cluster, never a stranger's server.
  * @param nodes `undefined` = there is no Kubernetes API to ask: any running server, as the Go driver does
  */
-export function rankHosts(
+function rankHosts(
   zone: string,
   servers: readonly Server[],
   nodes: readonly ClusterNode[] | undefined,

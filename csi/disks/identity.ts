@@ -12,6 +12,11 @@ const VOLUME_ID_CHARACTERS = 32;
 /** The name that external-provisioner gives to a volume, and Kubernetes to its PersistentVolume. */
 const PROVISIONED_NAME = /^pvc-([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{12})$/;
 
+/** Whether a Description says that external-provisioner asked for the disk. */
+export function isProvisionedName(description: string): boolean {
+  return PROVISIONED_NAME.test(description);
+}
+
 /**
  * The VolumeId of a CreateVolume name: the same at every try, so that two tries cannot make two disks. The UUID of a
  * `pvc-<uuid>` has just the right length; any other name gives a digest.

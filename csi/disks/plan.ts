@@ -34,6 +34,8 @@ export type Step =
   | { readonly kind: 'detach'; readonly server: ServerRef }
   /** Adds 100 GB to a disk of exactly this size. */
   | { readonly kind: 'extend'; readonly fromGB: number }
+  /** From next month on: `1` monthly, `2` hourly. */
+  | { readonly kind: 'set-accounting'; readonly accountingType: string }
   | { readonly kind: 'delete' };
 
 /** Disks come and grow in steps of this size (docs/reference/nifcloud-api.md §3.6). */
@@ -71,6 +73,12 @@ export function planGrowth(seen: Seen, wantedGB: number): readonly Step[] {
   if (seen.holder !== undefined) return [...growth, ...releaseSteps(seen)];
   if (growth.length === 0) return [];
   return [{ kind: 'attach-to-host' }, ...growth, { kind: 'release', server: 'host' }];
+}
+
+/** The steps after which the disk is charged as wanted from next month on, and no birth or growth holds it. */
+export function planModify(seen: Seen, nextAccountingType: string, wanted: string | undefined): readonly Step[] {
+  if (wanted === undefined || wanted === nextAccountingType) return releaseSteps(seen);
+  return [{ kind: 'set-accounting', accountingType: wanted }, ...releaseSteps(seen)];
 }
 
 /**

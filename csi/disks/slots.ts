@@ -1,3 +1,4 @@
+import { unlessAborted } from '../unless-aborted.ts';
 import type { Volume } from './cloud.ts';
 import { serverOf } from './state.ts';
 
@@ -9,23 +10,23 @@ const SLOTS_PER_SERVER = 14;
  *
  * - A slot that was claimed counts as taken from then on, so that many who look at one list do not all choose one server.
  * - A claim and the attachment that comes of it count once.
- * - Requests that concern one server are sent one after another; what follows (the transition) runs beside others.
  */
 export class Slots {
   /** Server unique id → ids of volumes that are on their way to it. */
   readonly #claims = new Map<string, Set<string>>();
   #nextRelease = Promise.withResolvers<void>();
-  readonly #turns = new Map<string, Promise<void>>();
+  /** Server unique id → ids of the disks that it has, for each listing: many births look at one for all servers. */
+  readonly #attached = new WeakMap<readonly Volume[], ReadonlyMap<string, readonly string[]>>();
 
   /** Free slots of a server, by the attachments that were read and the claims of this process. */
   free(serverUniqueId: string, volumes: readonly Volume[]): number {
-    const taken = new Set([...attachedTo(serverUniqueId, volumes), ...(this.#claims.get(serverUniqueId) ?? [])]);
+    const taken = new Set([...this.#attachedTo(serverUniqueId, volumes), ...(this.#claims.get(serverUniqueId) ?? [])]);
     return SLOTS_PER_SERVER - taken.size;
   }
 
   /** Slots of a server without an attachment, claimed or not: what is free when the work of this process has ended. */
   unattached(serverUniqueId: string, volumes: readonly Volume[]): number {
-    return SLOTS_PER_SERVER - attachedTo(serverUniqueId, volumes).length;
+    return SLOTS_PER_SERVER - this.#attachedTo(serverUniqueId, volumes).length;
   }
 
   /** Takes a slot until the returned function is called. */
@@ -42,40 +43,24 @@ export class Slots {
 
   /** Lasts until some claim is given back. @throws the signal's reason. */
   untilReleased(signal: AbortSignal): Promise<void> {
-    return untilDone(this.#nextRelease.promise, signal);
+    return unlessAborted(this.#nextRelease.promise, signal);
   }
 
-  /** Runs `send` when all earlier ones for this server have ended. @throws what `send` throws, or the signal's reason. */
-  async inTurn<T>(serverUniqueId: string, send: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    const before = this.#turns.get(serverUniqueId) ?? Promise.resolve();
-    const turn = Promise.withResolvers<void>();
-    const all = before.then(() => turn.promise);
-    this.#turns.set(serverUniqueId, all);
-    try {
-      await untilDone(before, signal);
-      return await send();
-    } finally {
-      turn.resolve();
-      if (this.#turns.get(serverUniqueId) === all) this.#turns.delete(serverUniqueId);
-    }
+  #attachedTo(serverUniqueId: string, volumes: readonly Volume[]): readonly string[] {
+    const attached = this.#attached.get(volumes) ?? byServer(volumes);
+    this.#attached.set(volumes, attached);
+    return attached.get(serverUniqueId) ?? [];
   }
 }
 
-function attachedTo(serverUniqueId: string, volumes: readonly Volume[]): readonly string[] {
-  return volumes.filter((volume) => serverOf(volume)?.uniqueId === serverUniqueId).map(({ id }) => id);
-}
-
-function untilDone(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) {
-      reject(signal.reason as Error);
-      return;
-    }
-    const onAbort = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', onAbort, { once: true });
-    void work.then(() => {
-      signal.removeEventListener('abort', onAbort);
-      resolve();
-    });
-  });
+function byServer(volumes: readonly Volume[]): ReadonlyMap<string, readonly string[]> {
+  const attached = new Map<string, string[]>();
+  for (const volume of volumes) {
+    const server = serverOf(volume);
+    if (server === undefined) continue;
+    const ids = attached.get(server.uniqueId) ?? [];
+    ids.push(volume.id);
+    attached.set(server.uniqueId, ids);
+  }
+  return attached;
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { FileSystem } from '../volume-capability.ts';
 import type { Signature } from './probe.ts';
 
 const GB = 1e9;
@@ -51,6 +52,8 @@ export interface DiskContent {
   readonly signature: Signature;
   /** The start and the end of the disk read as zeros; undefined = they were not read. */
   readonly zeros: boolean | undefined;
+  /** What is recognised is but the beginning of a file system, and was never mounted. */
+  readonly unfinished: boolean;
   readonly sizeBytes: number;
   /** A record says that we began to format this very disk and had not ended. */
   readonly formatBegun: boolean;
@@ -58,12 +61,14 @@ export interface DiskContent {
 
 /** What the disk is to be. */
 export interface WantedContent {
-  readonly fileSystem: 'ext4';
+  readonly fileSystem: FileSystem;
   readonly readOnly: boolean;
   /** `''` = not known: attached by the Go driver. */
   readonly volumeUniqueId: string;
   /** Undefined = not known: attached by the Go driver. */
   readonly sizeGB: number | undefined;
+  /** New disks of this cloud are not zeros, so that proof is not asked for (`--format-nonzero-new-disks`). */
+  readonly formatNonzero: boolean;
 }
 
 export type ContentPlan =
@@ -76,9 +81,8 @@ export type ContentPlan =
  *
  * - Only a disk that is provably empty, and of a size that fits the order, is ever formatted (docs/reference/csi.md
  *   D.2).
- * - An interrupted mkfs of our own may be repeated without the proof, but only while nothing is recognised on the disk:
- *   mkfs writes the superblock last, so a file system that *is* recognised is complete, and may meanwhile have been
- *   used on another node.
+ * - An interrupted mkfs of our own may be repeated without the proof, but only while no complete file system is recognised
+ *   on the disk: that one may meanwhile have been used on another node.
  * - A file system of ours that belongs to another disk is refused; any other one is taken as it is (Go driver, `tune2fs
  *   -U`).
  */
@@ -90,7 +94,9 @@ export function planContent(seen: DiskContent, wanted: WantedContent): ContentPl
     case 'partitions':
       return refuse(`it holds a partition table (${signature.table})`);
     case 'file-system':
-      return planMount(signature.type, signature.uuid, wanted);
+      return seen.unfinished
+        ? planUnfinished(signature.type, signature.uuid, seen, wanted)
+        : planMount(signature.type, signature.uuid, wanted);
     default:
       return planFormat(seen, wanted);
   }
@@ -105,17 +111,28 @@ function planMount(type: string, uuid: string, wanted: WantedContent): ContentPl
   return refuse(`its file system ${uuid} belongs to another disk; that of ${wanted.volumeUniqueId} is ${expected}`);
 }
 
-function planFormat(seen: DiskContent, { readOnly, sizeGB }: WantedContent): ContentPlan {
-  if (readOnly) return refuse('it holds no file system, and the mount is read-only');
+/** Its UUID tells whose mkfs it was, and of which disk, on whatever node: it is as good as a record. */
+function planUnfinished(type: string, uuid: string, seen: DiskContent, wanted: WantedContent): ContentPlan {
+  const isOurs = wanted.volumeUniqueId !== '' && uuid.toLowerCase() === fileSystemUuid(wanted.volumeUniqueId);
+  if (isOurs) return planFormat({ ...seen, formatBegun: true }, wanted);
+  return refuse(`an mkfs of ${type} did not end on it, and it was not this driver's for this disk`);
+}
+
+function planFormat(seen: DiskContent, wanted: WantedContent): ContentPlan {
+  const { sizeGB } = wanted;
+  if (wanted.readOnly) return refuse('it holds no file system, and the mount is read-only');
   if (sizeGB !== undefined && !isDiskOf(sizeGB, seen.sizeBytes)) {
     return refuse(
       `it holds no file system, and is not formatted since it has ${seen.sizeBytes} bytes, not ${sizeGB} GB or whole steps of ${STEP_GB} GB more`,
     );
   }
   if (seen.formatBegun || seen.zeros === true) return { do: 'format' };
+  // Without a size that fits, nothing at all would speak for a new disk.
+  if (wanted.formatNonzero && seen.zeros === false && sizeGB !== undefined) return { do: 'format' };
   return refuse(
     'no file system is recognised on it, but it is not empty: its first 4 MiB and last 1 MiB are not all zeros. ' +
-      'It is not formatted, since that could destroy data. If nothing on it is needed, overwrite these parts with zeros',
+      'It is not formatted, since that could destroy data. If nothing on it is needed, overwrite these parts with zeros. ' +
+      'If new disks of this cloud are not zeros, start the node server with --format-nonzero-new-disks',
   );
 }
 

@@ -1,3 +1,8 @@
+import { join, relative } from 'node:path';
+
+/** The last two are of ext4 since Linux 6.15, where it stays `rw` when errors have made it read-only (fs/ext4/super.c). */
+const FILE_SYSTEM_READ_ONLY = ['ro', 'emergency_ro', 'shutdown'];
+
 /** A row of /proc/self/mountinfo (proc(5); docs/reference/csi.md D.3). */
 export interface Mount {
   /**
@@ -10,6 +15,8 @@ export interface Mount {
   readonly point: string;
   /** Nothing can be written here: the mount or the whole file system is read-only. */
   readonly readOnly: boolean;
+  /** Nothing can be written anywhere in the file system: it was mounted so, or has been made so by the kernel after errors. */
+  readonly fileSystemReadOnly: boolean;
   readonly fileSystem: string;
   readonly source: string;
 }
@@ -38,10 +45,15 @@ function parseLine(line: string): Mount {
     device,
     root: unescape(root ?? ''),
     point: unescape(point ?? ''),
-    readOnly: [options, superOptions].some((list) => list?.split(',').includes('ro')),
+    readOnly: isListed('ro', options) || isListed('ro', superOptions),
+    fileSystemReadOnly: FILE_SYSTEM_READ_ONLY.some((option) => isListed(option, superOptions)),
     fileSystem: unescape(fileSystem),
     source: unescape(source ?? ''),
   };
+}
+
+function isListed(option: string, list: string | undefined): boolean {
+  return list?.split(',').includes(option) ?? false;
 }
 
 /** The kernel writes blank, tab, newline, backslash and `#` as three octal digits, all else as it is. */
@@ -52,6 +64,23 @@ function unescape(text: string): string {
 /** The mounts at exactly this point, the visible one last. */
 export function mountsAt(mounts: readonly Mount[], point: string): readonly Mount[] {
   return mounts.filter((mount) => mount.point === point);
+}
+
+/**
+ * Where a file or folder is, as a bind mount of it is listed: the file system, and the path in it. So `/dev/sdb`, bound anywhere,
+ * is a row with the device number of devtmpfs and the root `/sdb` (docs/reference/csi.md D.3).
+ * @param path absolute, without links
+ */
+export function placeOf(mounts: readonly Mount[], path: string): Mount | undefined {
+  const above = mounts.filter(({ point }) => point === path || path.startsWith(point.replace(/\/?$/, '/')));
+  const deepest = Math.max(...above.map(({ point }) => point.length));
+  const mount = above.findLast(({ point }) => point.length === deepest);
+  return mount && { ...mount, point: path, root: join(mount.root, relative(mount.point, path)) };
+}
+
+/** Whether two mounts show the same file or folder. */
+export function isSamePlace(one: Mount, other: Mount): boolean {
+  return one.device === other.device && one.root === other.root;
 }
 
 /**

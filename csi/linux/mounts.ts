@@ -2,27 +2,19 @@ import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { RpcError } from '../rpc-error.ts';
+import type { FileSystem } from '../volume-capability.ts';
 import { errorCode } from './host.ts';
 import type { Host } from './host.ts';
+import type { BoundedLooks } from './bounded-looks.ts';
 import { mountsAt, parseMountinfo } from './mountinfo.ts';
 import type { Mount } from './mountinfo.ts';
+import { deviceNumber } from './scsi.ts';
 import { MOUNT_TIMEOUT_MS, requireTool, runTool, toolWords } from './tools.ts';
 
 /**
  * A table that changes while it is read may lack rows, so it is read until two readings agree (as mount-utils does).
  */
 const READINGS_MAX = 10;
-
-/** What stat says of a mount whose file system or server has died (list of mount-utils; docs/reference/csi.md D.3). */
-const DEAD_MOUNT: ReadonlySet<string | undefined> = new Set([
-  'ENOTCONN',
-  'ESTALE',
-  'EIO',
-  'EACCES',
-  'EHOSTDOWN',
-  'EAGAIN',
-  'ENODEV',
-]);
 
 /**
  * Where a path of a request stands in the mount table; undefined when its folder does not exist, so nothing is mounted
@@ -44,10 +36,20 @@ export async function readMounts(host: Host): Promise<readonly Mount[]> {
   let text = await readFile(path, 'utf8');
   for (let reading = 1; reading < READINGS_MAX; reading++) {
     const again = await readFile(path, 'utf8');
-    if (again === text) return parseMountinfo(text);
+    if (again === text) return Promise.all(parseMountinfo(text).map(withDiskNumber));
     text = again;
   }
   throw new RpcError(status.UNAVAILABLE, `${path} changed at each of ${READINGS_MAX} readings`);
+}
+
+/**
+ * btrfs mounts bear a number of their own, which no device has. In its place comes that of the disk, so that mounts of all kinds are
+ * found by it. Its name is all that the table tells, and is that of the time of the mount.
+ */
+async function withDiskNumber(mount: Mount): Promise<Mount> {
+  if (mount.fileSystem !== 'btrfs') return mount;
+  const node = await stat(mount.source).catch(() => undefined);
+  return node?.isBlockDevice() === true ? { ...mount, device: deviceNumber(node.rdev) } : mount;
 }
 
 /** All mounts of the machine, and those at `path` among them, the visible one last. */
@@ -60,10 +62,17 @@ export async function mountsAtPath(
   return { mounts, layers: point === undefined ? [] : mountsAt(mounts, point) };
 }
 
-/** Mounts an ext4 disk. `flags` are passed on as they are: quoted ones (`context="…,…"`) hold commas of their own. */
-export async function mountExt4(node: string, target: string, flags: readonly string[]): Promise<void> {
+/** Mounts a disk. `flags` are passed on as they are: quoted ones (`context="…,…"`) hold commas of their own. */
+export async function mountDisk(
+  fileSystem: FileSystem,
+  node: string,
+  target: string,
+  flags: readonly string[],
+): Promise<void> {
   const options = flags.length === 0 ? 'defaults' : flags.join(',');
-  await requireTool('mount', ['-t', 'ext4', '-o', options, node, target], { timeoutMs: MOUNT_TIMEOUT_MS });
+  const args = ['-t', fileSystem, '-o', options, node, target];
+  // Mount flags may hold passwords (CSI specification, VolumeCapability).
+  await requireTool('mount', args, { timeoutMs: MOUNT_TIMEOUT_MS, hidden: options });
 }
 
 /** Makes a mounted folder appear at a second place. */
@@ -104,20 +113,25 @@ export async function unmountAll(host: Host, path: string): Promise<void> {
 
 /**
  * Unmounts what is mounted at a path if it is dead, so that the path can be used again (docs/reference/csi.md D.3).
- * @param look rejects, as `stat` does, when the path is dead.
+ *
+ * Dead is what `stat` fails at, whatever the error: for root there is no other reason to at a path that is in the mount table.
+ * @throws RpcError UNAVAILABLE when it does not answer, where unmounting would hang as well, and when it can't be taken off.
  */
 export async function clearDeadMount(
-  host: Host,
+  { host, looks }: { readonly host: Host; readonly looks: BoundedLooks },
   path: string,
-  look: (path: string) => Promise<unknown> = stat,
 ): Promise<void> {
   const { layers } = await mountsAtPath(host, path);
   if (layers.length === 0) return;
+  const found = await looks.look('stat', '-L', '-c', '%d', path);
+  if (found === undefined) {
+    throw new RpcError(status.UNAVAILABLE, `what is mounted at ${path} does not answer: its disk is stuck or gone`);
+  }
+  if (found.exitCode === 0) return;
+  host.logger.warn('A dead mount is taken off', { path, reason: toolWords(found) });
   try {
-    await look(path);
-  } catch (error) {
-    if (!DEAD_MOUNT.has(errorCode(error))) throw error;
-    host.logger.warn('A dead mount is taken off', { path, code: errorCode(error) });
     await unmountAll(host, path);
+  } catch (cause) {
+    throw new RpcError(status.UNAVAILABLE, `what is mounted at ${path} is dead`, { cause });
   }
 }

@@ -1,10 +1,15 @@
-import { LOOK_TIMEOUT_MS, requireTool, runTool, toolFailure } from './tools.ts';
+import { LOOK_TIMEOUT_MS, requireTool, runPiped, runTool, toolFailure } from './tools.ts';
+import type { Command } from './tools.ts';
 
 const MIB = 1024 * 1024;
 
 /** How much of a disk's start and end must be zeros before it counts as empty (docs/reference/csi.md D.2). */
 const HEAD_MIB = 4;
 const TAIL_MIB = 1;
+
+/** SHA-256 of so many zeros. */
+const HEAD_ZEROS = 'bb9f8df61474d25e71fa00722318cd387396ca1736605e1248821cc0de3d3af8 ';
+const TAIL_ZEROS = '30e14955ebf1352266dc2ff8067e68104607e750abb9d3b36582b8af909fcb58 ';
 
 /** What blkid recognises on a disk. */
 export type Signature =
@@ -46,24 +51,33 @@ export async function readSignature(node: string): Promise<Signature> {
  * @throws ToolError when they can't be read to the last byte.
  */
 export async function readsAsZeros(node: string, sizeBytes: number): Promise<boolean> {
-  const head = [`if=${node}`, 'bs=1M', `count=${HEAD_MIB}`, 'iflag=direct', 'status=none'];
-  const skip = `skip=${sizeBytes - TAIL_MIB * MIB}`;
-  const tail = [`if=${node}`, 'bs=1M', `count=${TAIL_MIB}`, skip, 'iflag=direct,skip_bytes', 'status=none'];
-  return (await isZero(head, HEAD_MIB * MIB)) && (await isZero(tail, TAIL_MIB * MIB));
+  const digestOf = (count: number, skip: number): Promise<string> =>
+    readDisk([`if=${node}`, 'bs=1M', `skip=${skip}`, 'iflag=direct,skip_bytes'], count, ['sha256sum']);
+  const head = await digestOf(HEAD_MIB, 0);
+  const tail = await digestOf(TAIL_MIB, sizeBytes - TAIL_MIB * MIB);
+  return head.startsWith(HEAD_ZEROS) && tail.startsWith(TAIL_ZEROS);
 }
 
-async function isZero(ddArgs: readonly string[], wantedBytes: number): Promise<boolean> {
-  let readBytes = 0;
-  let zero = true;
-  const onStdout = (chunk: Buffer): void => {
-    readBytes += chunk.length;
-    zero &&= chunk.equals(Buffer.alloc(chunk.length));
-  };
-  const result = await requireTool('dd', ddArgs, { timeoutMs: LOOK_TIMEOUT_MS, onStdout });
-  if (readBytes !== wantedBytes) {
-    throw toolFailure({ ...result, stderr: `${readBytes} of ${wantedBytes} bytes were read. ${result.stderr}` });
-  }
-  return zero;
+/**
+ * A byte of the first 4 KiB of the disk itself, past all caches.
+ * @throws ToolError when it can't be read.
+ */
+export async function readByte(node: string, offset: number): Promise<number> {
+  const ddArgs = [`if=${node}`, 'bs=4096', 'iflag=direct'];
+  return Number(await readDisk(ddArgs, 1, ['od', '-An', '-tu1', '-N1', `-j${offset}`]));
+}
+
+/**
+ * What a tool makes of a part of the disk.
+ * @param count how many blocks of `bs` there are to be read
+ */
+async function readDisk(ddArgs: readonly string[], count: number, reader: Command): Promise<string> {
+  const [dd, read] = await runPiped(['dd', ...ddArgs, `count=${count}`], reader, { timeoutMs: LOOK_TIMEOUT_MS });
+  // A disk that ends too early is no error to dd.
+  const isWhole = dd.stderr.split('\n').includes(`${count}+0 records in`);
+  if (dd.exitCode !== 0 || !isWhole) throw toolFailure(dd);
+  if (read.exitCode !== 0) throw toolFailure(read);
+  return read.stdout;
 }
 
 /** The size of the disk in bytes as its opened device node tells it, for comparison with sysfs. */

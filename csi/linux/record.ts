@@ -3,16 +3,22 @@ import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from '../../daemon/logger.ts';
 import { RpcError } from '../rpc-error.ts';
+import { FILE_SYSTEMS } from '../volume-capability.ts';
+import type { Capability } from '../volume-capability.ts';
 import { errorCode } from './host.ts';
 
 /** What must be known of a volume on this node after a crash, a restart or an upgrade of the driver. */
 export interface StageRecord {
   readonly volumeId: string;
+  /** `block` = nothing is mounted at the staging path: targets get the device itself. */
+  readonly access: Capability['access'];
+  /** `''` for block access. */
+  readonly fileSystem: Capability['fileSystem'];
   /** N of `SCSI (0:N)`. */
   readonly slot: number;
-  /** `sdb` */
+  /** `sdb`; `''` = see `StageRecords.unstage`. */
   readonly device: string;
-  /** `major:minor` */
+  /** `major:minor`; `''` = see `StageRecords.unstage`. */
   readonly number: string;
   /** Of the running kernel: after a reboot `device` and `number` mean nothing. `''` = not known. */
   readonly bootId: string;
@@ -29,6 +35,8 @@ export interface StageRecord {
 
 const FIELD_TYPES: Readonly<Record<keyof StageRecord, (value: unknown) => boolean>> = {
   volumeId: isText,
+  access: (value) => value === 'mount' || value === 'block',
+  fileSystem: (value) => ['', ...FILE_SYSTEMS].some((one) => one === value),
   slot: Number.isSafeInteger,
   device: isText,
   number: isText,
@@ -39,6 +47,9 @@ const FIELD_TYPES: Readonly<Record<keyof StageRecord, (value: unknown) => boolea
   formatting: (value) => typeof value === 'boolean',
   unfinishedReadOnly: isTexts,
 };
+
+/** What records of before had not: then there was nothing else. */
+const ADDED_FIELDS: Partial<StageRecord> = { access: 'mount', fileSystem: 'ext4' };
 
 /** Volume ids are file names here. Those of NIFCLOUD are letters and digits. */
 const VOLUME_ID = /^[A-Za-z0-9][\w.-]{0,127}$/;
@@ -89,13 +100,13 @@ export class StageRecords {
     }
   }
 
-  /** All records that can be read. */
+  /** The records of all volumes that are staged or being staged, as far as they can be read. */
   async all(): Promise<readonly StageRecord[]> {
     const records: StageRecord[] = [];
     for (const name of (await readdir(this.#folder)).filter((file) => file.endsWith(SUFFIX))) {
       try {
         const record = await this.get(name.slice(0, -SUFFIX.length));
-        if (record !== undefined) records.push(record);
+        if (record !== undefined && isStaged(record)) records.push(record);
       } catch (error) {
         this.#logger.error('A record is skipped', error, { file: join(this.#folder, name) });
       }
@@ -115,6 +126,17 @@ export class StageRecords {
     }
     await rename(`${path}.new`, path);
     await this.#syncFolder();
+  }
+
+  /**
+   * Forgets a volume that has left this node, but not that an mkfs of ours did not end on its disk: what it left is not empty,
+   * and without the record it would be refused when it comes back, for ever. Without a record nothing happens.
+   */
+  async unstage(volumeId: string): Promise<void> {
+    const record = await this.get(volumeId);
+    if (record?.formatting !== true) return this.remove(volumeId);
+    await rm(this.lockFile(volumeId), { force: true });
+    if (isStaged(record)) await this.save({ ...record, device: '', number: '' });
   }
 
   /** Forgets a volume. Without a record nothing happens. */
@@ -145,10 +167,14 @@ export class StageRecords {
 }
 
 function parse(text: string): StageRecord {
-  const value = JSON.parse(text) as Readonly<Record<string, unknown>>;
-  const wrong = Object.entries(FIELD_TYPES).find(([field, fits]) => !fits(value[field]));
+  const value = { ...ADDED_FIELDS, ...(JSON.parse(text) as Readonly<Record<string, unknown>>) };
+  const wrong = Object.entries(FIELD_TYPES).find(([field, fits]) => !fits(value[field as keyof typeof value]));
   if (wrong !== undefined) throw new Error(`field ${wrong[0]} is missing or of another type`);
   return value as unknown as StageRecord;
+}
+
+function isStaged(record: StageRecord): boolean {
+  return record.number !== '';
 }
 
 function isText(value: unknown): boolean {

@@ -4,7 +4,7 @@ import { status } from '@grpc/grpc-js';
 import { RpcError } from '../rpc-error.ts';
 import { errorCode, until } from './host.ts';
 import type { Host } from './host.ts';
-import { attribute, entries, trigger } from './sysfs.ts';
+import { attribute, entries, isAbsence, trigger } from './sysfs.ts';
 
 /** Drivers of the controllers that a VMware guest's disks hang on; CD-ROMs have others (docs/reference/csi.md D.1). */
 const DISK_DRIVERS: ReadonlySet<string | undefined> = new Set(['vmw_pvscsi', 'mptspi', 'mptsas']);
@@ -14,6 +14,9 @@ const SYSTEM_SLOT = 0;
 
 /** Slots of data disks are 1 to 15; 7 is the controller itself (docs/reference/nifcloud-api.md §2.4). */
 const LAST_SLOT = 15;
+
+/** Data disks that a server can have. */
+export const DATA_SLOTS = 14;
 
 /** How long a disk may take to appear after the attach, with repeated scans (docs/reference/csi.md D.1). */
 const APPEAR_TIMEOUT_MS = 30_000;
@@ -178,8 +181,11 @@ async function unusable(disk: Disk, sizeBytes: number, leastBytes: number): Prom
   );
 }
 
-/** In a container without the host's /dev, a node of the same name may be missing, or be another device. */
-async function wrongNode(disk: Disk): Promise<string | undefined> {
+/**
+ * Why a disk's node is not its device; undefined = it is. In a container without the host's /dev, a node of the same name may be missing,
+ * or be another device.
+ */
+export async function wrongNode(disk: Disk): Promise<string | undefined> {
   const problem = `${disk.node} is not the device ${disk.number}; the node server needs the host's /dev`;
   try {
     const node = await stat(disk.node);
@@ -191,21 +197,30 @@ async function wrongNode(disk: Disk): Promise<string | undefined> {
 }
 
 /** `major:minor` from a `dev_t` in the encoding of stat(2) (makedev(3), majors under 4096). */
-function deviceNumber(rdev: number): string {
+export function deviceNumber(rdev: number): string {
   return `${(rdev >>> 8) & 0xfff}:${(rdev & 0xff) | ((rdev >>> 12) & 0xfff00)}`;
 }
 
+/** Whether the kernel still has this very device. */
+export async function isThere(disk: Disk): Promise<boolean> {
+  const left = (await entries(join(disk.scsiFolder, 'block'))).includes(disk.name);
+  return left && (await attribute(join(disk.blockFolder, 'dev'))) === disk.number;
+}
+
 /**
- * Makes the kernel forget a disk and waits until it has. Only for a disk that nobody uses: what is cached is lost.
+ * Makes the kernel forget a disk and waits until it has. Only for a disk that nobody uses: what is cached is lost. One that is leaving
+ * already is fine.
  * @throws RpcError UNAVAILABLE when the device stays.
  */
 export async function deleteDisk(host: Host, disk: Disk, signal: AbortSignal): Promise<void> {
-  await trigger(join(disk.scsiFolder, 'delete'), '1');
+  try {
+    await trigger(join(disk.scsiFolder, 'delete'), '1');
+  } catch (error) {
+    // It is leaving: an earlier deletion was not waited for to its end.
+    if (!(error instanceof Error) || !isAbsence(error.cause)) throw error;
+  }
   const timing = { timeoutMs: DELETE_TIMEOUT_MS, everyMs: LOOK_EVERY_MS };
-  const gone = await until(host.clock, timing, signal, async () => {
-    const left = (await entries(join(disk.scsiFolder, 'block'))).includes(disk.name);
-    return left && (await attribute(join(disk.blockFolder, 'dev'))) === disk.number ? undefined : true;
-  });
+  const gone = await until(host.clock, timing, signal, async () => ((await isThere(disk)) ? undefined : true));
   if (gone === undefined) {
     throw new RpcError(
       status.UNAVAILABLE,

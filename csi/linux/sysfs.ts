@@ -7,12 +7,17 @@ import { errorCode } from './host.ts';
 /** What reading says when the object is not there, or leaves while it is read. Anything else is doubt, not absence. */
 const ABSENT: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'ENODEV', 'ENXIO']);
 
+/** Whether a failure says that the object is not there, or is just leaving. */
+export function isAbsence(error: unknown): boolean {
+  return ABSENT.has(errorCode(error));
+}
+
 /** The trimmed text of a sysfs file; undefined when it is not there. */
 export async function attribute(path: string): Promise<string | undefined> {
   try {
     return (await readFile(path, 'utf8')).trim();
   } catch (error) {
-    if (ABSENT.has(errorCode(error))) return undefined;
+    if (isAbsence(error)) return undefined;
     throw error;
   }
 }
@@ -22,7 +27,7 @@ export async function entries(path: string): Promise<readonly string[]> {
   try {
     return (await readdir(path)).sort();
   } catch (error) {
-    if (ABSENT.has(errorCode(error))) return [];
+    if (isAbsence(error)) return [];
     throw error;
   }
 }

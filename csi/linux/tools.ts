@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { open, unlink } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { status } from '@grpc/grpc-js';
@@ -24,7 +25,7 @@ const LOCKED_EXIT_CODE = 75;
 
 /** How a tool ended. */
 export interface ToolResult {
-  /** For messages. Holds no secrets: none is ever given to a tool. */
+  /** For messages, without what is to be hidden. */
   readonly commandLine: string;
   readonly exitCode: number;
   readonly stdout: string;
@@ -56,8 +57,8 @@ export function toolWords({ stdout, stderr }: ToolResult): string {
 export interface ToolOptions {
   /** After this it is killed (SIGKILL) and counts as failed. */
   readonly timeoutMs: number;
-  /** Takes the output as it comes; `stdout` of the result is then empty. */
-  readonly onStdout?: (chunk: Buffer) => void;
+  /** An argument that may hold secrets: no message shows it. */
+  readonly hidden?: string;
 }
 
 /**
@@ -69,12 +70,45 @@ export interface ToolOptions {
  * @throws ToolError when it can't be started or is killed; any exit code is a result.
  */
 export function runTool(tool: string, args: readonly string[], options: ToolOptions): Promise<ToolResult> {
+  return endOf(startTool(tool, args, ['ignore', 'pipe', 'pipe']), [tool, ...args], options);
+}
+
+/** A tool and its arguments. */
+export type Command = readonly [tool: string, ...args: readonly string[]];
+
+/**
+ * Runs a tool whose output another one reads, both as `runTool` does. Nothing of it comes through this process, whose memory would
+ * grow by as much.
+ * @returns how each of them ended.
+ */
+export async function runPiped(
+  from: Command,
+  to: Command,
+  options: ToolOptions,
+): Promise<readonly [from: ToolResult, to: ToolResult]> {
+  const [reader, ...readerArgs] = to;
+  const reading = startTool(reader, readerArgs, ['pipe', 'pipe', 'pipe']);
+  const read = endOf(reading, to, options);
+  // It is there unless the reader could not be started.
+  if (reading.stdin === null || reading.pid === undefined) return [await read, await read];
+  const [writer, ...writerArgs] = from;
+  const written = endOf(startTool(writer, writerArgs, ['ignore', reading.stdin, 'pipe']), from, options);
+  // The writer has its own: with this one open, the reader would wait for more.
+  reading.stdin.destroy();
+  await Promise.allSettled([written, read]);
+  return [await written, await read];
+}
+
+function startTool(tool: string, args: readonly string[], stdio: StdioOptions): ChildProcess {
+  return spawn(tool, args, { env: toolEnvironment(), stdio });
+}
+
+function endOf(child: ChildProcess, [tool, ...args]: readonly string[], options: ToolOptions): Promise<ToolResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(tool, args, { env: toolEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] });
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
-    child.stdout.on('data', options.onStdout ?? keepIn(stdout));
-    child.stderr.on('data', keepIn(stderr));
+    child.stdout?.on('data', keepIn(stdout));
+    child.stderr?.on('data', keepIn(stderr));
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;
@@ -82,11 +116,11 @@ export function runTool(tool: string, args: readonly string[], options: ToolOpti
     }, options.timeoutMs);
     child.on('error', (cause) => {
       clearTimeout(timer);
-      reject(notStarted(tool, cause));
+      reject(notStarted(tool ?? '', cause));
     });
     child.on('close', (exitCode, signalName) => {
       clearTimeout(timer);
-      const commandLine = [tool, ...args].join(' ');
+      const commandLine = [tool, ...args.map((arg) => (arg === options.hidden ? '***' : arg))].join(' ');
       if (timedOut) reject(new ToolError(`${commandLine} did not end within ${options.timeoutMs / 1000} s`));
       else if (exitCode === null) reject(new ToolError(`${commandLine} was killed by ${signalName}`));
       else resolve({ commandLine, exitCode, stdout: textOf(stdout), stderr: textOf(stderr) });
@@ -116,7 +150,7 @@ export async function runLocked(lockFile: string, tool: string, args: readonly s
   try {
     await unlink(outputFile); // it lives as long as somebody writes to it
     const flockArgs = ['--nonblock', '--conflict-exit-code', String(LOCKED_EXIT_CODE), lockFile, tool, ...args];
-    const exitCode = await endOf(tool, flockArgs, output.fd);
+    const exitCode = await endOfLocked(tool, flockArgs, output.fd);
     if (exitCode === LOCKED_EXIT_CODE) {
       throw new RpcError(
         status.ABORTED,
@@ -132,7 +166,30 @@ export async function runLocked(lockFile: string, tool: string, args: readonly s
   }
 }
 
-function endOf(tool: string, flockArgs: readonly string[], outputFd: number): Promise<number> {
+/** `runLocked` of a tool that must end with exit code 0. */
+export async function requireLocked(lockFile: string, tool: string, args: readonly string[]): Promise<void> {
+  const result = await runLocked(lockFile, tool, args);
+  if (result.exitCode !== 0) throw toolFailure(result);
+}
+
+/** A version as a number that can be compared. */
+export function version(major: number, minor: number): number {
+  return major * 1000 + minor;
+}
+
+/**
+ * The version of a tool, by its own words.
+ * @param flag `-V`, `--version`
+ * @throws ToolError when it does not name one.
+ */
+export async function toolVersion(tool: string, flag: string): Promise<number> {
+  const result = await requireTool(tool, [flag], { timeoutMs: LOOK_TIMEOUT_MS });
+  const [, major, minor] = /\bv?(\d+)\.(\d+)/.exec(result.stdout) ?? [];
+  if (major === undefined) throw toolFailure(result);
+  return version(Number(major), Number(minor));
+}
+
+function endOfLocked(tool: string, flockArgs: readonly string[], outputFd: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const stdio: ['ignore', number, number] = ['ignore', outputFd, outputFd];
     const child = spawn('flock', flockArgs, { env: toolEnvironment(), stdio, detached: true });

@@ -2,12 +2,15 @@ import type { NodeExpandVolumeRequest__Output } from '../../proto/gen/csi/v1/Nod
 import type { NodeExpandVolumeResponse } from '../../proto/gen/csi/v1/NodeExpandVolumeResponse.ts';
 import type { NodeGetCapabilitiesResponse } from '../../proto/gen/csi/v1/NodeGetCapabilitiesResponse.ts';
 import type { NodeGetInfoResponse } from '../../proto/gen/csi/v1/NodeGetInfoResponse.ts';
+import type { NodeGetVolumeStatsRequest__Output } from '../../proto/gen/csi/v1/NodeGetVolumeStatsRequest.ts';
+import type { NodeGetVolumeStatsResponse } from '../../proto/gen/csi/v1/NodeGetVolumeStatsResponse.ts';
 import type { NodePublishVolumeRequest__Output } from '../../proto/gen/csi/v1/NodePublishVolumeRequest.ts';
 import type { NodeStageVolumeRequest__Output } from '../../proto/gen/csi/v1/NodeStageVolumeRequest.ts';
 import type { NodeUnpublishVolumeRequest__Output } from '../../proto/gen/csi/v1/NodeUnpublishVolumeRequest.ts';
 import type { NodeUnstageVolumeRequest__Output } from '../../proto/gen/csi/v1/NodeUnstageVolumeRequest.ts';
 import type { Clock } from '../../daemon/clock.ts';
 import type { Logger } from '../../daemon/logger.ts';
+import { BoundedLooks } from '../linux/bounded-looks.ts';
 import { StageRecords } from '../linux/record.ts';
 import { VolumeLocks } from '../volume-locks.ts';
 import { nodeExpandVolume } from './expand.ts';
@@ -15,10 +18,14 @@ import { nodeGetInfo } from './info.ts';
 import { nodePublishVolume } from './publish.ts';
 import type { NodeService } from './service.ts';
 import { nodeStageVolume } from './stage.ts';
+import { nodeGetVolumeStats } from './stats.ts';
+import { sweepUntil } from './sweep.ts';
 import { nodeUnpublishVolume } from './unpublish.ts';
 import { nodeUnstageVolume } from './unstage.ts';
+import { VolumeLimit } from './volume-limit.ts';
+import type { VolumeLimitOptions } from './volume-limit.ts';
 
-export interface NodeOptions {
+export interface NodeOptions extends VolumeLimitOptions {
   /** The node id: the name of the server. */
   readonly nodeName: string;
   /** Folder under which the host's `sys`, `dev` and `proc` are found; `/` on a real node. */
@@ -27,9 +34,13 @@ export interface NodeOptions {
   readonly stateDir: string;
   /** The zone of this node; rejects while it is not known. */
   readonly zone: (signal?: AbortSignal) => Promise<string>;
+  /** Dead disks are swept until this aborts; without it never. */
+  readonly sweepUntil?: AbortSignal | undefined;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly locks: VolumeLocks;
+  /** New disks may hold anything: one on which nothing is recognised is formatted though it is not zeros. */
+  readonly formatNonzero: boolean;
 }
 
 type Rpc<Request, Response> = (request: Request, signal: AbortSignal) => Promise<Response>;
@@ -42,9 +53,19 @@ export interface NodeHandlers {
   readonly NodePublishVolume: Rpc<NodePublishVolumeRequest__Output, Empty>;
   readonly NodeUnpublishVolume: Rpc<NodeUnpublishVolumeRequest__Output, Empty>;
   readonly NodeExpandVolume: Rpc<NodeExpandVolumeRequest__Output, NodeExpandVolumeResponse>;
+  readonly NodeGetVolumeStats: Rpc<NodeGetVolumeStatsRequest__Output, NodeGetVolumeStatsResponse>;
   readonly NodeGetCapabilities: Rpc<unknown, NodeGetCapabilitiesResponse>;
   readonly NodeGetInfo: Rpc<unknown, NodeGetInfoResponse>;
 }
+
+/** What the node service promises beyond the mandatory RPCs (docs/reference/csi.md B.3). */
+const CAPABILITIES = [
+  'STAGE_UNSTAGE_VOLUME',
+  'EXPAND_VOLUME',
+  'GET_VOLUME_STATS',
+  'SINGLE_NODE_MULTI_WRITER',
+  'VOLUME_CONDITION',
+] as const;
 
 /**
  * The node service: brings attached disks to the folders of pods, on this machine.
@@ -59,7 +80,11 @@ export async function createNodeService(options: NodeOptions): Promise<NodeHandl
     records: await StageRecords.open(options.stateDir, logger),
     locks: options.locks,
     slots: new VolumeLocks(),
+    looks: new BoundedLooks(),
+    formatNonzero: options.formatNonzero,
   };
+  const limit = new VolumeLimit(service, options);
+  if (options.sweepUntil !== undefined) void sweepUntil(service, options.sweepUntil);
   const rpc =
     <Request, Response>(
       serve: (service: NodeService, request: Request, signal: AbortSignal) => Promise<Response>,
@@ -74,10 +99,9 @@ export async function createNodeService(options: NodeOptions): Promise<NodeHandl
     NodePublishVolume: rpc(nodePublishVolume),
     NodeUnpublishVolume: rpc(nodeUnpublishVolume),
     NodeExpandVolume: rpc(nodeExpandVolume),
-    NodeGetCapabilities: async () => ({
-      capabilities: [{ rpc: { type: 'STAGE_UNSTAGE_VOLUME' } }, { rpc: { type: 'EXPAND_VOLUME' } }],
-    }),
-    NodeGetInfo: (_request, signal) => nodeGetInfo(service, options, signal),
+    NodeGetVolumeStats: rpc(nodeGetVolumeStats),
+    NodeGetCapabilities: async () => ({ capabilities: CAPABILITIES.map((type) => ({ rpc: { type } })) }),
+    NodeGetInfo: (_request, signal) => nodeGetInfo(options, limit, signal),
   };
 }
 

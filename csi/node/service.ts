@@ -1,6 +1,8 @@
 import { join } from 'node:path';
+import type { BoundedLooks } from '../linux/bounded-looks.ts';
 import type { Host } from '../linux/host.ts';
 import type { StageRecord, StageRecords } from '../linux/record.ts';
+import { dataDisks } from '../linux/scsi.ts';
 import type { Disk } from '../linux/scsi.ts';
 import { attribute } from '../linux/sysfs.ts';
 import { runLocked } from '../linux/tools.ts';
@@ -13,6 +15,9 @@ export interface NodeService {
   readonly locks: VolumeLocks;
   /** One operation at a time in one slot, by `holdSlot`. */
   readonly slots: VolumeLocks;
+  readonly looks: BoundedLooks;
+  /** See `NodeOptions`. */
+  readonly formatNonzero: boolean;
 }
 
 /**
@@ -42,6 +47,13 @@ export function slotClaim(
   return records.find(
     (record) => record.slot === slot && record.bootId === bootId && !record.formatting && record.volumeId !== volumeId,
   );
+}
+
+/** The disk that a volume was staged from, if the kernel still has that very device. */
+export async function stagedDisk({ host }: NodeService, record: StageRecord): Promise<Disk | undefined> {
+  if (record.bootId !== (await bootIdOf(host))) return undefined;
+  const { slot, device, number } = record;
+  return (await dataDisks(host)).find((disk) => disk.slot === slot && disk.name === device && disk.number === number);
 }
 
 /**

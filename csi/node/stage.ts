@@ -1,30 +1,27 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import type { NodeStageVolumeRequest__Output } from '../../proto/gen/csi/v1/NodeStageVolumeRequest.ts';
-import { fileSystemUuid, leastBytesOf, planContent } from '../linux/content.ts';
-import type { ContentPlan } from '../linux/content.ts';
-import { makeExt4, prepareExt4 } from '../linux/ext4.ts';
-import { isReadOnly } from '../linux/mountinfo.ts';
+import { leastBytesOf } from '../linux/content.ts';
 import type { Mount } from '../linux/mountinfo.ts';
-import { clearDeadMount, mountExt4, mountsAtPath } from '../linux/mounts.ts';
-import { readSignature, readsAsZeros, sizeOfNode } from '../linux/probe.ts';
+import { clearDeadMount, mountPointOf, mountsAtPath } from '../linux/mounts.ts';
 import { StageRecords } from '../linux/record.ts';
 import type { StageRecord } from '../linux/record.ts';
-import { deleteDisk, diskController, diskInSlot, faultOf, parseDevicePath, untilDisk } from '../linux/scsi.ts';
+import { deleteDisk, diskController, diskInSlot, faultOf, parseDevicePath, sizeOf, untilDisk } from '../linux/scsi.ts';
 import type { Disk } from '../linux/scsi.ts';
-import { usesOf } from '../linux/usage.ts';
+import { deviceBinds, usesOf } from '../linux/usage.ts';
 import { RpcError } from '../rpc-error.ts';
-import { invalid, mountFlagsOf, required, requiredPath } from './request.ts';
+import { parseCapability } from '../volume-capability.ts';
+import type { Capability } from '../volume-capability.ts';
+import { invalid, required, requiredPath } from './request.ts';
 import { bootIdOf, holdSlot, requireQuiet, slotClaim } from './service.ts';
 import type { NodeService } from './service.ts';
+import { growStaged, requireWholeNode, stageFileSystem } from './stage-file-system.ts';
 
 /** A volume to be staged, as the request says it. */
-export interface StageWish {
+export interface StageWish extends Pick<Capability, 'access' | 'fileSystem' | 'mountFlags'> {
   readonly volumeId: string;
   readonly path: string;
   readonly slot: number;
-  readonly mountFlags: readonly string[];
   /** `''` = not told: attached by the Go driver (docs/reference/csi.md C.1). */
   readonly volumeUniqueId: string;
   /** At the time of the attach, so a lower bound; undefined = not told. */
@@ -32,7 +29,8 @@ export interface StageWish {
 }
 
 /**
- * NodeStageVolume: afterwards the file system of the volume's disk is mounted at the staging path.
+ * NodeStageVolume: afterwards the volume's disk is discovered and recorded, and, unless it is a raw block volume, its file system
+ * is mounted at the staging path.
  *
  * The rules that keep data safe are in `planStage` (is this the right disk?) and `planContent` (may it be formatted?).
  */
@@ -49,15 +47,16 @@ export async function nodeStageVolume(
 function stageWish(request: NodeStageVolumeRequest__Output): StageWish {
   const volumeId = required('volume_id', request.volume_id);
   const path = requiredPath('staging_target_path', request.staging_target_path);
-  const mountFlags = mountFlagsOf(request.volume_capability);
+  const { access, fileSystem, mountFlags } = parseCapability(request.volume_capability);
   StageRecords.requireVolumeId(volumeId);
-  const { devicePath = '', volumeUniqueId = '', sizeGB = '' } = request.publish_context;
+  const { devicePath = '', volumeUniqueId = '', sizeGB: size = '' } = request.publish_context;
   const slot = parseDevicePath(devicePath);
   if (slot === undefined) {
     throw invalid(`publish_context devicePath is ${JSON.stringify(devicePath)}, not "SCSI (0:N)" of a data disk`);
   }
-  if (!/^([1-9]\d{0,6})?$/.test(sizeGB)) throw invalid(`publish_context sizeGB is ${JSON.stringify(sizeGB)}`);
-  return { volumeId, path, slot, mountFlags, volumeUniqueId, sizeGB: sizeGB === '' ? undefined : Number(sizeGB) };
+  if (!/^([1-9]\d{0,6})?$/.test(size)) throw invalid(`publish_context sizeGB is ${JSON.stringify(size)}`);
+  const sizeGB = size === '' ? undefined : Number(size);
+  return { volumeId, path, access, fileSystem, mountFlags, slot, volumeUniqueId, sizeGB };
 }
 
 /** What a staging is decided on. */
@@ -70,6 +69,8 @@ export interface StageView {
   readonly fault: string | undefined;
   /** What it is used for. */
   readonly uses: readonly string[];
+  /** Its device node is bound at targets of this very volume, and nowhere else. */
+  readonly published: boolean;
   /** The record of this volume, if it was made since the machine booted. */
   readonly record: StageRecord | undefined;
   /** The record of another volume that is staged in the slot. */
@@ -78,175 +79,165 @@ export interface StageView {
 
 export type StagePlan =
   /** Staged already. `adopt` = not by this driver (the Go driver before it), so a record is still to be made. */
-  | { readonly do: 'nothing' | 'adopt' }
+  | { readonly do: 'nothing' | 'adopt'; readonly disk: Disk }
   /** Discover the disk, and mount it. First forget what the kernel has in the slot, so that it can't be a ghost. */
   | { readonly do: 'bring-up'; readonly forget: Disk | undefined }
   | { readonly do: 'refuse'; readonly code: status; readonly reason: string };
 
 /** How a volume comes to its staging path, from what was seen. Pure. */
 export function planStage(wish: StageWish, view: StageView): StagePlan {
-  const { mounted, disk, claim } = view;
+  const { mounted, disk, claim, record } = view;
   if (mounted !== undefined) return planMounted(wish, mounted, view);
-  if (claim !== undefined) {
+  if (claim !== undefined && isStanding(claim, view)) {
     return unmet(`SCSI slot ${wish.slot} holds volume ${claim.volumeId}, which is staged; unstage that first`);
   }
-  if (disk !== undefined && view.uses.length > 0) {
+  if (disk === undefined) return { do: 'bring-up', forget: undefined };
+  if (record?.access === 'block' && record.number === disk.number) return planStaged(wish, disk, view);
+  if (wish.access === 'block' && view.published) return planStaged(wish, disk, view);
+  if (view.uses.length > 0) {
     return unmet(`disk ${disk.name} in SCSI slot ${wish.slot} is in use: ${view.uses.join(', ')}`);
   }
   return { do: 'bring-up', forget: disk };
 }
 
-function planMounted(wish: StageWish, mounted: Mount, { disk, fault, record }: StageView): StagePlan {
+/**
+ * Whether a record that names the slot still means what is in it. The Go driver leaves the records alone when it unstages; then the device
+ * is another one, or nobody has it mounted any more.
+ */
+function isStanding(claim: StageRecord, { disk, uses }: StageView): boolean {
+  return disk?.number === claim.number && (claim.access === 'block' || uses.length > 0);
+}
+
+function planMounted(wish: StageWish, mounted: Mount, view: StageView): StagePlan {
+  const { disk } = view;
   if (disk === undefined || disk.number !== mounted.device) {
     const inSlot = disk === undefined ? 'empty' : `${disk.name} (${disk.number})`;
-    return unmet(
+    return stuck(
       `${mounted.source} (${mounted.device}) is mounted at the staging path, but SCSI slot ${wish.slot} is ${inSlot}: ` +
         'the disk was detached while in use; delete the pods that use the volume',
     );
   }
-  if (fault !== undefined) return unmet(`disk ${disk.name} is staged and does not work: ${fault}`);
-  if (record?.number !== disk.number) return { do: 'adopt' };
+  if (mounted.fileSystem !== wish.fileSystem) return existing(`with file system ${mounted.fileSystem}`);
+  return planStaged(wish, disk, view);
+}
+
+/** What is left to do for a volume that is staged from the disk in its slot. */
+function planStaged(wish: StageWish, disk: Disk, { fault, record }: StageView): StagePlan {
+  if (fault !== undefined) return stuck(`disk ${disk.name} is staged and does not work: ${fault}`);
+  if (record?.number !== disk.number) return { do: 'adopt', disk };
   if (record.volumeUniqueId !== '' && wish.volumeUniqueId !== '' && record.volumeUniqueId !== wish.volumeUniqueId) {
-    return unmet(`disk ${record.volumeUniqueId} is staged as this volume, not ${wish.volumeUniqueId}`);
+    return stuck(`disk ${record.volumeUniqueId} is staged as this volume, not ${wish.volumeUniqueId}`);
   }
+  if (record.access !== wish.access) return existing(`for ${record.access} access`);
   if (record.mountFlags.join('\n') !== wish.mountFlags.join('\n')) {
-    const reason = `the volume is staged with other mount flags: ${record.mountFlags.join(' ') || 'none'}`;
-    return { do: 'refuse', code: status.ALREADY_EXISTS, reason };
+    return existing('with other mount flags');
   }
-  return { do: 'nothing' };
+  return { do: 'nothing', disk };
 }
 
 function unmet(reason: string): StagePlan {
   return { do: 'refuse', code: status.FAILED_PRECONDITION, reason };
 }
 
+/**
+ * Something is staged, and is of no use. Kubelet takes FAILED_PRECONDITION for "nothing is staged" (its `isFinalError`), and would
+ * never unstage it when the pods have gone.
+ */
+function stuck(reason: string): StagePlan {
+  return { do: 'refuse', code: status.UNAVAILABLE, reason };
+}
+
+function existing(how: string): StagePlan {
+  return { do: 'refuse', code: status.ALREADY_EXISTS, reason: `it is staged ${how}; unstage it first` };
+}
+
 async function stage(service: NodeService, wish: StageWish, signal: AbortSignal): Promise<void> {
   const { host, records } = service;
-  await clearDeadMount(host, wish.path);
+  const files = wish.fileSystem === '' ? undefined : { ...wish, fileSystem: wish.fileSystem };
+  await clearDeadMount(service, wish.path);
   const controller = await diskController(host);
   const bootId = await bootIdOf(host);
   const disk = await diskInSlot(host, controller, wish.slot);
   const record = await records.get(wish.volumeId);
   if (record !== undefined && disk !== undefined) await requireQuiet(service, record, disk);
   const { mounts, layers } = await mountsAtPath(host, wish.path);
-  const mounted = layers.at(-1);
+  const mounted = await checkedMount(layers.at(-1), disk);
   const plan = planStage(wish, {
     mounted,
     disk,
     fault: disk === undefined ? undefined : await faultOf(disk),
     uses: disk === undefined || mounted !== undefined ? [] : await usesOf(disk, mounts),
+    published: disk !== undefined && (await isPublished(wish, disk, mounts)),
     record: record?.bootId === bootId ? record : undefined,
     claim: slotClaim(await records.all(), wish.slot, bootId, wish.volumeId),
   });
   switch (plan.do) {
-    case 'nothing':
-      return;
     case 'refuse':
       throw new RpcError(plan.code, `volume ${wish.volumeId} is not staged: ${plan.reason}`);
+    case 'nothing':
     case 'adopt':
-      if (disk !== undefined) await records.save(newRecord(wish, disk, bootId));
+      if (plan.do === 'adopt') await records.save(newRecord(wish, plan.disk, bootId));
+      // The driver may have died between the mount and this.
+      if (files !== undefined && mounted?.readOnly === false) {
+        await growStaged(service, files, plan.disk, await sizeOf(plan.disk));
+      }
       return;
     case 'bring-up': {
       if (plan.forget !== undefined) await deleteDisk(host, plan.forget, signal);
       const leastBytes = wish.sizeGB === undefined ? 1 : leastBytesOf(wish.sizeGB);
       const found = await untilDisk(host, controller, wish.slot, leastBytes, signal);
-      await bringUp(service, wish, found, { bootId, formatBegun: isFormatBegun(record, wish) }, signal);
+      await requireWholeNode(found.disk, found.sizeBytes);
+      const fresh = { ...found, record: newRecord(wish, found.disk, bootId), formatBegun: isFormatBegun(record, wish) };
+      if (files === undefined) await records.save(fresh.record);
+      else await stageFileSystem(service, files, fresh, signal);
+      host.logger.info('Volume staged', { volumeId: wish.volumeId, disk: found.disk.name, slot: wish.slot });
     }
   }
 }
 
 /**
- * Whether we began to format this very disk, in this very place. Without a unique id nothing tells that it is the same
- * one; in another slot it has been detached since, and what is on it now may be somebody's.
+ * A mount, which is another device's if it is not known to be the disk's. A btrfs mount is listed by the name that its device had
+ * at the time of the mount: it may be the disk's now, while the device has gone. A disk that nobody has claimed is mounted nowhere.
+ */
+async function checkedMount(mounted: Mount | undefined, disk: Disk | undefined): Promise<Mount | undefined> {
+  if (mounted?.fileSystem !== 'btrfs' || disk === undefined || mounted.device !== disk.number) return mounted;
+  return (await usesOf(disk, [])).length > 0 ? mounted : { ...mounted, device: 'of a disk that is gone' };
+}
+
+/**
+ * Whether the disk is in the hands of pods as this block volume, by the paths of kubelet: `…/volumeDevices/staging/PV`, and
+ * `…/volumeDevices/publish/PV/POD`. So it is found when the Go driver has published it, which records nothing.
+ */
+async function isPublished(wish: StageWish, disk: Disk, mounts: readonly Mount[]): Promise<boolean> {
+  const point = await mountPointOf(wish.path);
+  if (wish.access !== 'block' || point === undefined) return false;
+  const targets = join(dirname(dirname(point)), 'publish', basename(point));
+  const binds = await deviceBinds(disk, mounts);
+  return binds.length > 0 && binds.every((bind) => dirname(bind.point) === targets);
+}
+
+/**
+ * Whether we began to format this very disk. Without a unique id nothing tells that it is the same one; the slot may be another
+ * one, since the record outlives an unstaging.
  */
 function isFormatBegun(record: StageRecord | undefined, wish: StageWish): boolean {
-  if (record === undefined || !record.formatting || record.slot !== wish.slot) return false;
-  return wish.volumeUniqueId !== '' && record.volumeUniqueId === wish.volumeUniqueId;
+  return record?.formatting === true && wish.volumeUniqueId !== '' && record.volumeUniqueId === wish.volumeUniqueId;
 }
 
 function newRecord(wish: StageWish, disk: Disk, bootId: string): StageRecord {
+  const { volumeId, access, fileSystem, slot, volumeUniqueId, mountFlags } = wish;
   return {
-    volumeId: wish.volumeId,
-    slot: wish.slot,
+    volumeId,
+    access,
+    fileSystem,
+    slot,
     device: disk.name,
     number: disk.number,
     bootId,
-    volumeUniqueId: wish.volumeUniqueId,
+    volumeUniqueId,
     sizeGB: wish.sizeGB ?? 0,
-    mountFlags: wish.mountFlags,
+    mountFlags,
     formatting: false,
     unfinishedReadOnly: [],
   };
-}
-
-async function bringUp(
-  service: NodeService,
-  wish: StageWish,
-  { disk, sizeBytes }: { readonly disk: Disk; readonly sizeBytes: number },
-  { bootId, formatBegun }: { readonly bootId: string; readonly formatBegun: boolean },
-  signal: AbortSignal,
-): Promise<void> {
-  const { host, records } = service;
-  const lockFile = records.lockFile(wish.volumeId);
-  const readOnly = isReadOnly(wish.mountFlags);
-  const record = newRecord(wish, disk, bootId);
-  const context = { volumeId: wish.volumeId, disk: disk.name, slot: wish.slot, sizeBytes };
-
-  const plan = await contentPlan(wish, disk, { sizeBytes, formatBegun, readOnly });
-  signal.throwIfAborted();
-  switch (plan.do) {
-    case 'refuse':
-      throw new RpcError(
-        status.FAILED_PRECONDITION,
-        `disk ${disk.name} of volume ${wish.volumeId} in SCSI slot ${wish.slot} is not used: ${plan.reason}`,
-      );
-    case 'mount':
-      if (plan.note !== undefined) host.logger.info(plan.note, context);
-      break;
-    case 'format': {
-      // Before the first byte is written: a crash from here on leaves something that is neither empty nor a file
-      // system.
-      await records.save({ ...record, formatting: true });
-      const uuid = wish.volumeUniqueId === '' ? randomUUID() : fileSystemUuid(wish.volumeUniqueId);
-      await makeExt4(lockFile, disk.node, uuid);
-      host.logger.info('Disk formatted', { ...context, uuid });
-    }
-  }
-  await records.save(record);
-  try {
-    signal.throwIfAborted();
-    if (!readOnly) await prepareExt4(host, lockFile, disk.node, sizeBytes);
-    signal.throwIfAborted();
-    await mkdir(wish.path, { recursive: true, mode: 0o750 });
-    await mountExt4(disk.node, wish.path, wish.mountFlags);
-  } catch (error) {
-    // By the table: a mount command that failed may still have mounted. What is not staged claims no slot.
-    if ((await mountsAtPath(host, wish.path)).layers.length === 0) await records.remove(wish.volumeId);
-    throw error;
-  }
-  const mounted = (await mountsAtPath(host, wish.path)).layers.at(-1);
-  if (mounted?.device !== disk.number) {
-    const reason = `${mounted?.device ?? 'nothing'} is mounted at ${wish.path} and not ${disk.number}`;
-    throw new RpcError(status.INTERNAL, `volume ${wish.volumeId} is not staged: ${reason}`);
-  }
-  host.logger.info('Volume staged', context);
-}
-
-/** Looks at the disk's content as far as is needed to decide. */
-async function contentPlan(
-  wish: StageWish,
-  disk: Disk,
-  seen: { readonly sizeBytes: number; readonly formatBegun: boolean; readonly readOnly: boolean },
-): Promise<ContentPlan> {
-  const nodeBytes = await sizeOfNode(disk.node);
-  if (nodeBytes !== seen.sizeBytes) {
-    return { do: 'refuse', reason: `${disk.node} has ${nodeBytes} bytes, sysfs says ${seen.sizeBytes}` };
-  }
-  const signature = await readSignature(disk.node);
-  const zeros = signature.kind === 'none' ? await readsAsZeros(disk.node, seen.sizeBytes) : undefined;
-  const { volumeUniqueId, sizeGB } = wish;
-  return planContent(
-    { signature, zeros, sizeBytes: seen.sizeBytes, formatBegun: seen.formatBegun },
-    { fileSystem: 'ext4', readOnly: seen.readOnly, volumeUniqueId, sizeGB },
-  );
 }

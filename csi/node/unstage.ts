@@ -7,7 +7,7 @@ import type { StageRecord } from '../linux/record.ts';
 import { dataDisks, deleteDisk } from '../linux/scsi.ts';
 import type { Disk } from '../linux/scsi.ts';
 import { LOOK_TIMEOUT_MS, runTool, toolWords } from '../linux/tools.ts';
-import { usesOf } from '../linux/usage.ts';
+import { deviceBinds, usesOf } from '../linux/usage.ts';
 import { RpcError } from '../rpc-error.ts';
 import { required, requiredPath } from './request.ts';
 import { bootIdOf, holdSlot, requireQuiet, slotClaim } from './service.ts';
@@ -21,7 +21,8 @@ const LOOK_EVERY_MS = 250;
 
 /**
  * NodeUnstageVolume: afterwards nothing of the volume is left on this node: not mounted, all data on the disk, the SCSI
- * device forgotten (so that the detach that follows leaves no ghost), no record. A volume that is not staged is fine.
+ * device forgotten (so that the detach that follows leaves no ghost), no record but that of an mkfs which did not end. A volume
+ * that is not staged is fine.
  */
 export async function nodeUnstageVolume(
   service: NodeService,
@@ -39,6 +40,7 @@ export interface UnstageView {
   readonly volumeId: string;
   /** The staging path, as the mount table has it; undefined = its folder does not exist. */
   readonly point: string | undefined;
+  /** Those of device nodes, the targets of raw block volumes, with the number of the disk. */
   readonly mounts: readonly Mount[];
   readonly disks: readonly Disk[];
   readonly records: readonly StageRecord[];
@@ -88,14 +90,14 @@ async function unstage(service: NodeService, volumeId: string, path: string, sig
   const point = await mountPointOf(path);
   const known = await records.get(volumeId);
   if (known === undefined && (await mountsAtPath(host, path)).layers.length === 0) return;
-  const view = {
-    volumeId,
-    point,
-    mounts: await readMounts(host),
-    disks: await dataDisks(host),
-    records: await records.all(),
-    bootId: await bootIdOf(host),
-  };
+  const mounts = await readMounts(host);
+  const disks = await dataDisks(host);
+  const bootId = await bootIdOf(host);
+  const binds: Mount[] = [];
+  for (const disk of disks) {
+    for (const bind of await deviceBinds(disk, mounts)) binds.push({ ...bind, device: disk.number });
+  }
+  const view = { volumeId, point, mounts: [...mounts, ...binds], disks, records: await records.all(), bootId };
   const plan = planUnstage(view);
   if (plan.do === 'refuse') {
     throw new RpcError(status.FAILED_PRECONDITION, `volume ${volumeId} is not unstaged: ${plan.reason}`);
@@ -107,9 +109,13 @@ async function unstage(service: NodeService, volumeId: string, path: string, sig
     await unmountAll(host, path);
   }
   for (const disk of plan.forget) {
-    await holdSlot(service, disk.slot, () => forgetDisk(service, volumeId, disk, signal));
+    await holdSlot(service, disk.slot, async () => {
+      // Meanwhile another volume may have been staged there; a raw block volume does not show in the uses of its disk.
+      if (slotClaim(await records.all(), disk.slot, bootId, volumeId) !== undefined) return;
+      await forgetDisk(service, volumeId, disk, signal);
+    });
   }
-  await records.remove(volumeId);
+  await records.unstage(volumeId);
   host.logger.info('Volume unstaged', { volumeId, disks: plan.forget.map(({ name }) => name) });
 }
 

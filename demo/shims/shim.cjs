@@ -461,6 +461,8 @@ async function dd(args) {
   if (bs !== '1M' || !count || Object.keys(rest).length > 0 || (skip !== '0' && !flags.includes('skip_bytes')))
     throw notUnderstood(args);
   const disk = diskAt(given, new Failure(1, `dd: failed to open '${given}': No such file or directory`));
+  let whole = 0;
+  let partial = 0;
   for (let block = 0; block < Number(count); block++) {
     let chunk;
     try {
@@ -468,9 +470,11 @@ async function dd(args) {
     } catch {
       throw new Failure(1, `dd: error reading '${given}': Input/output error`);
     }
+    if (chunk.length === 1024 ** 2) whole++;
+    else if (chunk.length > 0) partial++;
     await new Promise((resolve, reject) => process.stdout.write(chunk, (error) => (error ? reject(error) : resolve())));
   }
-  if (status !== 'none') console.error(`${count}+0 records in`);
+  if (status !== 'none') console.error(`${whole}+${partial} records in`);
 }
 
 async function sync(args) {

@@ -21,6 +21,25 @@ describe('the command line', () => {
     expect(() => parseOptions(['--mode=both'])).to.throw(UsageError, 'all, controller, node');
   });
 
+  it('refuses limits of volumes that no server has, and two at once', () => {
+    expect(parseOptions(['--volume-attach-limit=14'])['volume-attach-limit']).to.equal(14);
+    expect(parseOptions(['--reserved-volume-attachments=0'])['reserved-volume-attachments']).to.equal(0);
+    expect(parseOptions([])).to.include({
+      'volume-attach-limit': undefined,
+      'reserved-volume-attachments': undefined,
+    });
+    for (const limit of ['0', '15', '-1', '3.5', 'all']) {
+      expect(() => parseOptions([`--volume-attach-limit=${limit}`])).to.throw(UsageError, 'from 1 up to 14');
+    }
+    for (const reserved of ['14', '-1']) {
+      expect(() => parseOptions([`--reserved-volume-attachments=${reserved}`])).to.throw(UsageError, 'from 0 up to 13');
+    }
+    expect(() => parseOptions(['--volume-attach-limit=5', '--reserved-volume-attachments=1'])).to.throw(
+      UsageError,
+      'exclude each other',
+    );
+  });
+
   it('keeps records by default where they outlive the pod, not beside the socket', () => {
     expect(parseOptions([])['state-dir']).to.match(/^\/var\/lib\/kubelet\/plugins\/[^/]+$/);
   });

@@ -1,12 +1,13 @@
 import { status } from '@grpc/grpc-js';
 import { expect } from 'chai';
 import { createControllerService } from '../../../../csi/controller/controller.ts';
+import { ContinuedCalls } from '../../../../csi/continued-calls.ts';
 import { Cluster } from '../../../../csi/disks/cluster.ts';
 import { Disks } from '../../../../csi/disks/disks.ts';
 import { RpcError } from '../../../../csi/rpc-error.ts';
 import { VolumeLocks } from '../../../../csi/volume-locks.ts';
 import type { Logger } from '../../../../daemon/logger.ts';
-import { FastClock, ModelCloud } from '../disks/model-cloud.ts';
+import { Crash, FastClock, ModelCloud } from '../disks/model-cloud.ts';
 import { ModelKube } from '../disks/model-kube.ts';
 
 const silent: Logger = { info() {}, warn() {}, error() {}, debug() {} };
@@ -21,17 +22,24 @@ export const mount = {
   access_mode: { mode: 'SINGLE_NODE_WRITER' },
 };
 
+interface VolumeMessage {
+  volume_id: string;
+  capacity_bytes: string;
+  volume_context: Record<string, string>;
+  accessible_topology: { segments: Record<string, string> }[];
+}
+
+interface VolumeEntry {
+  volume: VolumeMessage;
+  status: { published_node_ids: string[]; volume_condition: { abnormal: boolean; message: string } };
+}
+
 interface Answers {
-  CreateVolume: {
-    volume: {
-      volume_id: string;
-      capacity_bytes: string;
-      volume_context: Record<string, string>;
-      accessible_topology: { segments: Record<string, string> }[];
-    };
-  };
+  CreateVolume: { volume: VolumeMessage };
   ControllerPublishVolume: { publish_context: Record<string, string> };
   ControllerExpandVolume: { capacity_bytes: string; node_expansion_required: boolean };
+  ControllerGetVolume: VolumeEntry;
+  ListVolumes: { entries: VolumeEntry[]; next_token: string };
   ValidateVolumeCapabilities: { confirmed?: object; message?: string };
   ControllerGetCapabilities: { capabilities: { rpc: { type: string } }[] };
 }
@@ -46,6 +54,7 @@ export class ControllerWorld {
   readonly notices: { about: string; reason: string; message: string }[] = [];
   forcedDetaches = 0;
   readonly #nodeName: string | undefined;
+  #stopping = new AbortController();
   #rpcs: ReturnType<typeof createControllerService>;
 
   /** @param options.beside what another process sees: this one works on the same cloud and Kubernetes at the same time */
@@ -75,6 +84,8 @@ export class ControllerWorld {
 
   /** The process is gone with all it knew; another one starts on the same world. */
   restart(): void {
+    this.#stopping.abort(new Crash());
+    this.#stopping = new AbortController();
     this.#rpcs = this.#newProcess();
   }
 
@@ -120,6 +131,7 @@ export class ControllerWorld {
         clock,
         logger: silent,
       }),
+      calls: new ContinuedCalls(silent, this.#stopping.signal),
       locks: new VolumeLocks(),
       forcedDetaches: { inc: () => (this.forcedDetaches += 1) },
       nodeName: this.#nodeName,
@@ -150,6 +162,9 @@ const DEFAULTS: Readonly<Record<string, object>> = {
   },
   ControllerUnpublishVolume: { volume_id: '', node_id: '', secrets: {} },
   ControllerExpandVolume: { volume_id: '', capacity_range: null, secrets: {}, volume_capability: null },
+  ControllerGetVolume: { volume_id: '' },
+  ControllerModifyVolume: { volume_id: '', secrets: {}, mutable_parameters: {} },
+  ListVolumes: { max_entries: 0, starting_token: '' },
   ValidateVolumeCapabilities: {
     volume_id: '',
     volume_context: {},

@@ -69,19 +69,49 @@ describe('CreateVolume', () => {
     }
   });
 
-  it('makes one disk when the answer of the cloud is lost, and asks to be called again', async () => {
+  it('goes by the disk, and orders nothing again, when the answer of the cloud is lost', async () => {
+    for (const action of ['CreateVolume', 'DetachVolume']) {
+      for (const fault of [lost(action), refused(action, 'Server.InternalError')]) {
+        const world = new ControllerWorld();
+        world.cloud.fault = (called, moment) => {
+          if (called === action && moment === 'after') throw fault;
+        };
+        await world.call('CreateVolume', { name: NAME });
+        expect(world.cloud.count('CreateVolume')).to.equal(1);
+        expect(world.cloud.count('DetachVolume')).to.equal(1);
+        expect(world.cloud.serverOf(ID)).to.equal('');
+      }
+    }
+  });
+
+  it('asks to be called again when an order was lost on its way', async () => {
     for (const action of ['CreateVolume', 'DetachVolume']) {
       const world = new ControllerWorld();
       let isLost = false;
       world.cloud.fault = (called, moment) => {
-        if (called !== action || moment !== 'after' || isLost) return;
+        if (called !== action || moment !== 'before' || isLost) return;
         isLost = true;
         throw lost(action);
       };
       expect((await world.refusal('CreateVolume', { name: NAME })).code).to.equal('UNAVAILABLE');
       await world.call('CreateVolume', { name: NAME });
-      expect(world.cloud.count('CreateVolume')).to.equal(1);
-      expect(world.cloud.serverOf(ID)).to.equal('');
+      expect(world.cloud.settledState().map(({ id, status }) => [id, status])).to.deep.equal([[ID, 'available']]);
+    }
+  });
+
+  it('forgets no disk because the cloud cannot be read: the provisioner goes on asking', async () => {
+    for (const code of [
+      'Client.AuthFailure',
+      'Client.AuthFailurePermission',
+      'Client.Whatever',
+      'Server.Maintenance',
+    ]) {
+      const world = new ControllerWorld();
+      world.cloud.addVolume(ID, { on: 'node01' });
+      world.cloud.fault = (action) => {
+        throw refused(action, code);
+      };
+      expect((await world.refusal('CreateVolume', { name: NAME })).code).to.equal('UNAVAILABLE');
     }
   });
 
@@ -116,7 +146,6 @@ describe('CreateVolume', () => {
     world.cloud.fault = (action, moment) => {
       if (action === 'CreateVolume' && moment === 'after') throw refused(action, 'Server.InternalError');
     };
-    await world.refusal('CreateVolume', { name: NAME });
     const { volume } = await world.call('CreateVolume', { name: NAME });
     expect(world.cloud.serverOf(volume.volume_id)).to.equal('');
   });
@@ -133,11 +162,31 @@ describe('CreateVolume', () => {
     expect(world.cloud.serverOf(ID)).to.equal('');
   });
 
-  it('refuses a second call for the name while the first runs', async () => {
+  it('shares the work of an equal call that runs, and refuses another one for the volume', async () => {
     const world = new ControllerWorld();
-    const first = world.call('CreateVolume', { name: NAME });
-    expect((await world.refusal('CreateVolume', { name: NAME })).code).to.equal('ABORTED');
-    await first;
+    const request = { name: NAME };
+    const calls = [1, 2, 3].map(() => world.call('CreateVolume', request));
+    expect((await world.refusal('CreateVolume', { ...request, capacity_range: range(200) })).code).to.equal('ABORTED');
+    expect((await world.refusal('DeleteVolume', { volume_id: ID })).code).to.equal('ABORTED');
+    const [first, second, third] = await Promise.all(calls);
+    expect([second, third]).to.deep.equal([first, first]);
+    expect(world.cloud.calls).to.have.length(6);
+  });
+
+  it('goes on when its caller’s deadline passes, and its repeat finds it done or joins it', async () => {
+    for (const waitMs of [0, 4_000, 60_000]) {
+      const world = new ControllerWorld();
+      const caller = new AbortController();
+      const cut = world.call('CreateVolume', { name: NAME }, caller.signal).catch((error: unknown) => error);
+      await world.clock.sleep(1_000);
+      caller.abort(new Error('the deadline has passed'));
+      expect(await cut).to.have.property('message', 'the deadline has passed');
+      await world.clock.sleep(waitMs);
+      const { volume } = await world.call('CreateVolume', { name: NAME });
+      expect(volume.volume_id).to.equal(ID);
+      expect(world.cloud.count('CreateVolume') + world.cloud.count('DetachVolume')).to.equal(2);
+      expect(world.cloud.calls.length, `${waitMs} ms later`).to.equal(waitMs === 60_000 ? 7 : 6);
+    }
   });
 
   describe('the host of a birth', () => {
@@ -244,7 +293,8 @@ describe('CreateVolume', () => {
       ['300 GiB', { sizeGB: 300 }, { capacity_range: range(100, 200) }],
       ['Flash Storage', { diskType: 'Flash Storage' }, {}],
       ['east-12', { zone: 'east-12' }, {}],
-      ['accounting type 1', { accountingType: '1', nextMonthAccountingType: '1' }, {}],
+      ['charged monthly', { accountingType: '1', nextMonthAccountingType: '1' }, {}],
+      ['charged hourly', {}, { mutable_parameters: { accountingType: 'monthly' } }],
     ] as const) {
       it(`is refused when it is not what is asked for: ${complaint}`, async () => {
         const world = new ControllerWorld();
@@ -289,12 +339,6 @@ describe('CreateVolume', () => {
       ['no name', 'INVALID_ARGUMENT', 'name', { name: '' }],
       ['no capabilities', 'INVALID_ARGUMENT', 'volume_capabilities', { volume_capabilities: [] }],
       [
-        'a block volume',
-        'INVALID_ARGUMENT',
-        'raw block',
-        { volume_capabilities: [{ ...mount, mount: null, block: {} }] },
-      ],
-      [
         'many writers',
         'INVALID_ARGUMENT',
         'MULTI_NODE_MULTI_WRITER',
@@ -304,10 +348,13 @@ describe('CreateVolume', () => {
         'another file system',
         'INVALID_ARGUMENT',
         'ext4',
-        { volume_capabilities: [{ ...mount, mount: { ...mount.mount, fs_type: 'xfs' } }] },
+        { volume_capabilities: [mount, { ...mount, mount: { ...mount.mount, fs_type: 'ntfs' } }] },
       ],
       ['a source', 'INVALID_ARGUMENT', 'snapshot', { volume_content_source: { snapshot: { snapshot_id: 's' } } }],
-      ['mutable parameters', 'INVALID_ARGUMENT', 'XXX', { mutable_parameters: { XXX: '1' } }],
+      ['a name with control characters', 'INVALID_ARGUMENT', 'name', { name: 'pvc\u0007' }],
+      ['an unknown mutable parameter', 'INVALID_ARGUMENT', 'XXX', { mutable_parameters: { XXX: '1' } }],
+      ['a type as mutable parameter', 'INVALID_ARGUMENT', 'accountingType', { mutable_parameters: { type: 'flash' } }],
+      ['an unknown mutable accounting', 'INVALID_ARGUMENT', 'monthly', { mutable_parameters: { accountingType: '2' } }],
       ['an unknown parameter', 'INVALID_ARGUMENT', 'accountingType', { parameters: { typ: 'flash' } }],
       ['an unknown type', 'INVALID_ARGUMENT', 'high-speed-flash-b', { parameters: { type: 'gold' } }],
       ['an unknown accounting', 'INVALID_ARGUMENT', 'monthly, hourly', { parameters: { accountingType: 'daily' } }],
@@ -352,6 +399,35 @@ describe('CreateVolume', () => {
       expect(world.cloud.settledState()[0]).to.include({ diskType: 'Flash Storage', accountingType: '1' });
     });
 
+    it('may be charged as a VolumeAttributesClass says, whatever the StorageClass does, and is found so again', async () => {
+      const world = new ControllerWorld();
+      const mutable_parameters = { accountingType: 'monthly' };
+      const request = { name: NAME, parameters: { accountingType: 'hourly' }, mutable_parameters };
+      const first = await world.call('CreateVolume', request);
+      expect(world.cloud.settledState()[0]).to.include({ accountingType: '1' });
+      expect(await world.call('CreateVolume', request)).to.deep.equal(first);
+    });
+
+    for (const [what, capability] of [
+      ['a raw block volume', { block: {}, access_mode: { mode: 'SINGLE_NODE_MULTI_WRITER' } }],
+      [
+        'an xfs volume for one pod',
+        { mount: { ...mount.mount, fs_type: 'xfs' }, access_mode: { mode: 'SINGLE_NODE_SINGLE_WRITER' } },
+      ],
+    ] as const) {
+      it(`may be ${what}`, async () => {
+        const world = new ControllerWorld();
+        const { volume } = await world.call('CreateVolume', { name: NAME, volume_capabilities: [capability] });
+        const publish = { volume_id: volume.volume_id, node_id: 'node01', volume_capability: capability };
+        await world.call('ControllerPublishVolume', publish);
+        const grow = { volume_id: volume.volume_id, capacity_range: range(200), volume_capability: capability };
+        expect(await world.call('ControllerExpandVolume', grow)).to.deep.equal({
+          capacity_bytes: String(200 * GIB),
+          node_expansion_required: true,
+        });
+      });
+    }
+
     it('decides the letter of a type by the name, evenly over many', async () => {
       const world = new ControllerWorld();
       const names = Array.from({ length: 30 }, (_, n) => `volume-${n}`);
@@ -387,12 +463,13 @@ describe('CreateVolume', () => {
   });
 
   for (const [fault, code] of [
-    ['Client.AuthFailure', 'UNAUTHENTICATED'],
-    ['Client.AuthFailurePermission', 'PERMISSION_DENIED'],
+    ['Client.AuthFailure', 'UNAVAILABLE'],
+    ['Client.AuthFailurePermission', 'UNAVAILABLE'],
     ['Server.Maintenance', 'UNAVAILABLE'],
     ['Server.InternalError', 'UNAVAILABLE'],
     ['Client.InvalidParameterIllegalInput.DiskType', 'INVALID_ARGUMENT'],
-    ['Client.Inoperable.Volume.Quota', 'INTERNAL'],
+    ['Client.Inoperable.Instance.VolumeLimitExceeded', 'RESOURCE_EXHAUSTED'],
+    ['Client.Inoperable.Volume.Whatever', 'INTERNAL'],
   ] as const) {
     it(`says ${code} when the cloud refuses the order with ${fault}`, async () => {
       const world = new ControllerWorld();

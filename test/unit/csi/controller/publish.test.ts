@@ -52,18 +52,29 @@ describe('ControllerPublishVolume', () => {
     }
   });
 
-  it('is finished by the next call when the answer of the cloud is lost', async () => {
+  it('goes by the disk, and orders nothing again, when the answer of the cloud is lost', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID);
+    world.cloud.fault = (action, moment) => {
+      if (action === 'AttachVolume' && moment === 'after') throw lost(action);
+    };
+    await world.call('ControllerPublishVolume', toNode01);
+    expect(world.cloud.serverOf(ID)).to.equal('node01');
+    expect(world.cloud.count('AttachVolume')).to.equal(1);
+  });
+
+  it('asks to be called again when the order was lost on its way', async () => {
     const world = new ControllerWorld();
     world.cloud.addVolume(ID);
     let isLost = false;
     world.cloud.fault = (action, moment) => {
-      if (action !== 'AttachVolume' || moment !== 'after' || isLost) return;
+      if (action !== 'AttachVolume' || moment !== 'before' || isLost) return;
       isLost = true;
       throw lost(action);
     };
     expect((await world.refusal('ControllerPublishVolume', toNode01)).code).to.equal('UNAVAILABLE');
     await world.call('ControllerPublishVolume', toNode01);
-    expect(world.cloud.count('AttachVolume')).to.equal(1);
+    expect(world.cloud.serverOf(ID)).to.equal('node01');
   });
 
   it('never says "not attached" once the cloud has taken the order', async () => {
@@ -205,6 +216,25 @@ describe('ControllerPublishVolume', () => {
     expect(world.cloud.serverOf(ID)).to.equal('');
   });
 
+  it('undoes such an attachment also while the other server is busy with it', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID);
+    let refusals = 0;
+    world.cloud.fault = (action, moment) => {
+      if (moment !== 'before') return;
+      if (action === 'AttachVolume') {
+        world.cloud.renameServer('node01', 'former');
+        world.cloud.addServer('node01', 'east-11', { uniqueId: 'i-newcomer' });
+      }
+      if (action !== 'DetachVolume' || refusals === 2) return;
+      refusals += 1;
+      throw refused(action, 'Server.ResourceIncorrectState.Instance.Processing');
+    };
+    expect((await world.refusal('ControllerPublishVolume', toNode01)).code).to.equal('FAILED_PRECONDITION');
+    expect(world.cloud.serverOf(ID)).to.equal('');
+    expect(world.cloud.count('AttachVolume')).to.equal(1);
+  });
+
   it('looks again when somebody else attached the disk first', async () => {
     const world = new ControllerWorld();
     world.cloud.addVolume(ID);
@@ -241,6 +271,13 @@ describe('ControllerPublishVolume', () => {
     );
     const slots = [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15].map((slot) => `SCSI (0:${slot})`);
     expect(new Set(outcomes)).to.deep.equal(new Set([...slots, 8]));
+  });
+
+  it('says RESOURCE_EXHAUSTED when the cloud counts more disks on the node than it lists', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID);
+    world.cloud.refusing.set('node01', 'Client.Inoperable.Instance.VolumeLimitExceeded');
+    expect((await world.refusal('ControllerPublishVolume', toNode01)).code).to.equal('RESOURCE_EXHAUSTED');
   });
 
   it('waits out a server that is busy, one request after another', async () => {

@@ -74,6 +74,26 @@ describe('ControllerUnpublishVolume', () => {
     await world.call('ControllerUnpublishVolume', { volume_id: ID, node_id: 'vanished' });
   });
 
+  it('succeeds for a server that no longer exists although the disk still shows it', async () => {
+    for (const step of ['before the call', 'during the call']) {
+      const world = new ControllerWorld();
+      world.cloud.addVolume(ID, { on: 'node01' });
+      if (step === 'before the call') world.cloud.removeServer('node01');
+      world.cloud.fault = (action, moment) => {
+        if (action === 'DetachVolume' && moment === 'before') world.cloud.removeServer('node01');
+      };
+      await world.call('ControllerUnpublishVolume', fromNode01);
+    }
+  });
+
+  it('succeeds when the disk of its PersistentVolume is gone, and leaves alone another one that took the name', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID, { on: 'node01' });
+    world.kube?.addPersistentVolume(PV, ID, { volumeUniqueId: 'vol-gone' });
+    await world.call('ControllerUnpublishVolume', fromNode01);
+    expect(world.cloud.serverOf(ID)).to.equal('node01');
+  });
+
   it('detaches from whoever has the disk when no node is given', async () => {
     const world = new ControllerWorld();
     world.cloud.addVolume(ID, { on: 'node02' });
@@ -110,10 +130,24 @@ describe('ControllerUnpublishVolume', () => {
       world.cloud.fault = (action, moment) => {
         if (action !== 'DetachVolume' || moment !== 'before') return;
         if (change === 'detached') world.cloud.addVolume(ID);
-        else world.cloud.renameVolume(ID, 'gone');
+        else world.cloud.removeVolume(ID);
       };
       await world.call('ControllerUnpublishVolume', fromNode01);
     }
+  });
+
+  it('is not done because the disk got another name meanwhile, and detaches it under that', async () => {
+    const world = new ControllerWorld();
+    const { uniqueId } = world.cloud.addVolume(ID, { on: 'node01' });
+    world.kube?.addPersistentVolume(PV, ID, { volumeUniqueId: uniqueId });
+    world.cloud.fault = (action, moment) => {
+      if (action !== 'DetachVolume' || moment !== 'before') return;
+      world.cloud.fault = () => undefined;
+      world.cloud.renameVolume(ID, 'renamed');
+    };
+    expect((await world.refusal('ControllerUnpublishVolume', fromNode01)).code).to.equal('ABORTED');
+    await world.call('ControllerUnpublishVolume', fromNode01);
+    expect(world.cloud.serverOf('renamed')).to.equal('');
   });
 
   it('never takes doubt for success', async () => {

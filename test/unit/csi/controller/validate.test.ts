@@ -8,16 +8,36 @@ describe('ValidateVolumeCapabilities', () => {
     const world = new ControllerWorld();
     const { uniqueId } = world.cloud.addVolume(ID);
     const volume_context = { volumeUniqueId: uniqueId };
-    const parameters = { type: 'flash' };
+    const parameters = { type: 'standard-flash' };
+    const mutable_parameters = { accountingType: 'hourly' };
+    const request = { volume_id: ID, volume_context, parameters, mutable_parameters };
     const calls = await world.callsOf(async () => {
-      const answer = await world.call('ValidateVolumeCapabilities', { volume_id: ID, volume_context, parameters });
-      expect(answer).to.deep.equal({ confirmed: { volume_capabilities: [mount], volume_context, parameters } });
+      expect(await world.call('ValidateVolumeCapabilities', request)).to.deep.equal({
+        confirmed: { volume_capabilities: [mount], volume_context, parameters, mutable_parameters },
+      });
     });
     expect(calls).to.deep.equal(['DescribeVolumes']);
   });
 
+  it('confirms raw block, other file systems and a disk of any type, where no class is named', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID, { diskType: 'Flash Storage', accountingType: '1' });
+    const volume_capabilities = [
+      { block: {}, access_mode: { mode: 'SINGLE_NODE_WRITER' } },
+      { ...mount, mount: { ...mount.mount, fs_type: 'xfs' } },
+    ];
+    const { confirmed } = await world.call('ValidateVolumeCapabilities', { volume_id: ID, volume_capabilities });
+    expect(confirmed).to.deep.include({ volume_capabilities });
+  });
+
   for (const [what, text, request] of [
-    ['a block volume', 'raw block', { volume_capabilities: [mount, { ...mount, mount: null, block: {} }] }],
+    [
+      'one of its capabilities',
+      'MULTI_NODE_MULTI_WRITER',
+      { volume_capabilities: [mount, { ...mount, access_mode: { mode: 'MULTI_NODE_MULTI_WRITER' } }] },
+    ],
+    ['a type that the disk is not of', 'Standard Flash Storage A', { parameters: { type: 'flash' } }],
+    ['an accounting that the disk has not', 'charged hourly', { mutable_parameters: { accountingType: 'monthly' } }],
     ['an unknown parameter', 'speed', { parameters: { speed: '1' } }],
     ['a mutable parameter', 'iops', { mutable_parameters: { iops: '1' } }],
   ] as const) {
@@ -48,10 +68,16 @@ describe('ControllerGetCapabilities', () => {
   it('promises what is served and nothing else', async () => {
     const world = new ControllerWorld();
     const { capabilities } = await world.call('ControllerGetCapabilities', {});
-    expect(capabilities.map(({ rpc }) => rpc.type)).to.deep.equal([
+    expect(capabilities.map(({ rpc }) => rpc.type)).to.have.members([
       'CREATE_DELETE_VOLUME',
       'PUBLISH_UNPUBLISH_VOLUME',
+      'LIST_VOLUMES',
+      'LIST_VOLUMES_PUBLISHED_NODES',
       'EXPAND_VOLUME',
+      'GET_VOLUME',
+      'VOLUME_CONDITION',
+      'SINGLE_NODE_MULTI_WRITER',
+      'MODIFY_VOLUME',
     ]);
   });
 });

@@ -3,19 +3,48 @@ import type { Cloud, Server, Volume } from '../../../../csi/disks/cloud.ts';
 import { DISK_TYPES } from '../../../../nifcloud/volumes.ts';
 import { NifcloudError } from '../../../../nifcloud/errors.ts';
 
-/** A clock on which sleeping takes no time. */
+/** Turns of the event loop after which nothing is under way but sleep: calls of the models take a few each. */
+const STILL_TURNS = 30;
+
+/** A clock on which sleeping takes no time: when everybody sleeps, it jumps to where the first one wakes. */
 export class FastClock implements Clock {
   nowMs = Date.UTC(2026, 0, 1);
+  readonly #sleepers = new Set<{ readonly dueMs: number; readonly wake: () => void }>();
+  #isDriven = false;
+
   now(): number {
     return this.nowMs;
   }
+
   monotonicMs(): number {
     return this.nowMs;
   }
+
   async sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
-    await new Promise(setImmediate);
     signal?.throwIfAborted();
-    this.nowMs += delayMs;
+    const slept = Promise.withResolvers<void>();
+    const sleeper = { dueMs: this.nowMs + delayMs, wake: slept.resolve };
+    const onAbort = (): void => slept.reject(signal?.reason as Error);
+    this.#sleepers.add(sleeper);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    if (!this.#isDriven) void this.#drive();
+    await slept.promise.finally(() => {
+      this.#sleepers.delete(sleeper);
+      signal?.removeEventListener('abort', onAbort);
+    });
+  }
+
+  async #drive(): Promise<void> {
+    this.#isDriven = true;
+    while (this.#sleepers.size > 0) {
+      for (let turn = 0; turn < STILL_TURNS; turn += 1) await new Promise(setImmediate);
+      const [first] = [...this.#sleepers].sort((a, b) => a.dueMs - b.dueMs);
+      if (first === undefined) break;
+      this.nowMs = Math.max(this.nowMs, first.dueMs);
+      this.#sleepers.delete(first);
+      first.wake();
+    }
+    this.#isDriven = false;
   }
 }
 
@@ -36,7 +65,7 @@ type Changing = { -readonly [Key in keyof Volume]: Volume[Key] };
 
 interface Entry {
   volume: Changing;
-  transition: { readonly doneAtMs: number; readonly finish: () => void } | undefined;
+  transition: { readonly server: string; readonly doneAtMs: number; readonly finish: () => void } | undefined;
 }
 
 const TRANSITION_MS = 3_000;
@@ -51,6 +80,10 @@ export class ModelCloud implements Cloud {
   readonly calls: string[] = [];
   /** Called before a call takes effect and after it did; what it throws, the caller gets. */
   fault: (action: string, moment: 'before' | 'after', callNumber: number) => void = () => undefined;
+  /** Whether an operation on a disk keeps all disks of its server from further ones, as far as this code of the refusal says. */
+  blockedWith: string | undefined;
+  /** How often that happened. */
+  refusals = 0;
   /** Servers on which everything is refused with this code. */
   readonly refusing = new Map<string, string>();
   #made = 0;
@@ -103,6 +136,10 @@ export class ModelCloud implements Cloud {
     }
     this.#entries.set(id, { volume, transition: undefined });
     return { ...volume };
+  }
+
+  removeVolume(id: string): void {
+    this.#entries.delete(id);
   }
 
   renameVolume(from: string, to: string): void {
@@ -178,7 +215,7 @@ export class ModelCloud implements Cloud {
         const { zone } = server;
         const fields = { sizeGB, diskType, accountingType, nextMonthAccountingType: accountingType, description, zone };
         const { id } = this.addVolume(wanted.id, { ...fields, status: 'creating' });
-        this.#begin(id, (volume) => {
+        this.#begin(id, server.uniqueId, (volume) => {
           volume.status = 'in-use';
           volume.attachments = [this.#attachment(server, 'attached', slot)];
         });
@@ -193,7 +230,7 @@ export class ModelCloud implements Cloud {
         const slot = this.#freeSlot('AttachVolume', server);
         volume.status = 'in-use';
         volume.attachments = [this.#attachment(server, 'attaching', slot)];
-        this.#begin(volumeId, (one) => {
+        this.#begin(volumeId, server.uniqueId, (one) => {
           one.attachments = [this.#attachment(server, 'attached', slot)];
         });
         return { serverUniqueId: server.uniqueId, volumeUniqueId: volume.uniqueId };
@@ -207,7 +244,7 @@ export class ModelCloud implements Cloud {
           throw refused('DetachVolume', 'Client.Inoperable.Volume.DetachedFromInstance');
         }
         volume.attachments = volume.attachments.map((one) => ({ ...one, status: 'detaching' }));
-        this.#begin(volumeId, (one) => {
+        this.#begin(volumeId, server.uniqueId, (one) => {
           one.status = 'available';
           one.attachments = [];
         });
@@ -216,17 +253,23 @@ export class ModelCloud implements Cloud {
       this.#mutate('DeleteVolume', signal, () => {
         const volume = this.#idle('DeleteVolume', volumeId);
         if (volume.attachments.length > 0) throw refused('DeleteVolume', 'Client.Inoperable.Volume.AttachedToInstance');
-        this.#begin(volumeId, () => this.#entries.delete(volumeId));
+        this.#begin(volumeId, '', () => this.#entries.delete(volumeId));
       }),
     extend: (volumeId, signal) =>
       this.#mutate('ExtendVolumeSize', signal, () => {
         const volume = this.#idle('ExtendVolumeSize', volumeId);
-        if (volume.attachments.length === 0) throw refused('ExtendVolumeSize', 'Client.Inoperable.Volume.Detached');
+        const [attachment] = volume.attachments;
+        if (attachment === undefined) throw refused('ExtendVolumeSize', 'Client.Inoperable.Volume.Detached');
+        this.#refuseBlocked('ExtendVolumeSize', attachment.serverUniqueId);
         volume.attachments = volume.attachments.map((one) => ({ ...one, status: 'attaching' }));
-        this.#begin(volumeId, (one) => {
+        this.#begin(volumeId, attachment.serverUniqueId, (one) => {
           one.sizeGB += 100;
-          one.attachments = one.attachments.map((attachment) => ({ ...attachment, status: 'attached' }));
+          one.attachments = one.attachments.map((each) => ({ ...each, status: 'attached' }));
         });
+      }),
+    setAccountingType: (volumeId, accountingType, signal) =>
+      this.#mutate('ModifyVolumeAttribute', signal, () => {
+        this.#idle('ModifyVolumeAttribute', volumeId).nextMonthAccountingType = accountingType;
       }),
   };
 
@@ -253,14 +296,14 @@ export class ModelCloud implements Cloud {
     return result;
   }
 
-  #begin(volumeId: string, effect: (volume: Changing) => void): void {
+  #begin(volumeId: string, server: string, effect: (volume: Changing) => void): void {
     const entry = this.#entries.get(volumeId);
     if (entry === undefined) throw new Error(`no volume ${volumeId}`);
     const finish = (): void => {
       entry.transition = undefined;
       effect(entry.volume);
     };
-    entry.transition = { doneAtMs: this.clock.monotonicMs() + TRANSITION_MS, finish };
+    entry.transition = { server, doneAtMs: this.clock.monotonicMs() + TRANSITION_MS, finish };
   }
 
   #idle(action: string, volumeId: string): Changing {
@@ -275,7 +318,15 @@ export class ModelCloud implements Cloud {
     if (server === undefined) throw refused(action, 'Client.InvalidParameterNotFound.Instance');
     const code = this.refusing.get(name);
     if (code !== undefined && action !== 'setup') throw refused(action, code);
+    if (action !== 'setup' && action !== 'DescribeInstanceAttribute') this.#refuseBlocked(action, server.uniqueId);
     return server;
+  }
+
+  #refuseBlocked(action: string, serverUniqueId: string): void {
+    const isBusy = [...this.#entries.values()].some(({ transition }) => transition?.server === serverUniqueId);
+    if (this.blockedWith === undefined || !isBusy) return;
+    this.refusals += 1;
+    throw refused(action, this.blockedWith);
   }
 
   #freeSlot(action: string, server: Server): number {

@@ -20,45 +20,17 @@ describe('Slots', () => {
     expect(slots.free('i-node01', [])).to.equal(13);
   });
 
-  it('sends to one server one after another, in the order of asking; to others beside', async () => {
+  it('lets those who wait for a slot look again when one is given back', async () => {
     const slots = new Slots();
-    const log: string[] = [];
-    const sender = (server: string, name: string): Promise<void> =>
-      slots.inTurn(
-        server,
-        async () => {
-          log.push(`${name} begins`);
-          await new Promise(setImmediate);
-          log.push(`${name} ends`);
-        },
-        never,
-      );
-    await Promise.all([sender('i-1', 'a'), sender('i-1', 'b'), sender('i-2', 'c')]);
-    expect(log.filter((line) => !line.startsWith('c'))).to.deep.equal(['a begins', 'a ends', 'b begins', 'b ends']);
-    expect(log.indexOf('c begins')).to.be.below(log.indexOf('a ends'));
-  });
-
-  it('goes on after a failure', async () => {
-    const slots = new Slots();
-    const failing = slots.inTurn('i-1', () => Promise.reject(new Error('refused')), never);
-    const next = slots.inTurn('i-1', async () => 'sent', never);
-    await failing.catch(() => undefined);
-    expect(await next).to.equal('sent');
-  });
-
-  it('lets one go who does not want to wait any longer, and keeps the others in order', async () => {
-    const slots = new Slots();
-    const gate = Promise.withResolvers<void>();
-    const log: string[] = [];
-    const first = slots.inTurn('i-1', () => gate.promise.then(() => log.push('first')), never);
+    const release = slots.claim('i-node01', 'a');
+    let woken = 0;
+    const waiting = [1, 2].map(() => slots.untilReleased(never).then(() => (woken += 1)));
     const caller = new AbortController();
-    const second = slots.inTurn('i-1', async () => log.push('second'), caller.signal).catch((error: unknown) => error);
-    const third = slots.inTurn('i-1', async () => log.push('third'), never);
+    const leaving = slots.untilReleased(caller.signal).catch((error: unknown) => error);
     caller.abort(new Error('enough'));
-    expect(await second).to.have.property('message', 'enough');
-    expect(log).to.deep.equal([]);
-    gate.resolve();
-    await Promise.all([first, third]);
-    expect(log).to.deep.equal(['first', 'third']);
+    expect(await leaving).to.have.property('message', 'enough');
+    expect(woken).to.equal(0);
+    release();
+    await Promise.all(waiting);
   });
 });

@@ -2,6 +2,7 @@ import { assert } from 'chai';
 import * as fc from 'fast-check';
 import { fileSystemUuid, isDiskOf, isOurUuid, planContent } from '../../../../csi/linux/content.ts';
 import type { DiskContent, WantedContent } from '../../../../csi/linux/content.ts';
+import { FILE_SYSTEMS } from '../../../../csi/volume-capability.ts';
 
 describe('the UUID of a file system', () => {
   it('is of version 8 (RFC 9562), says "nifc", and is recognised as ours', () => {
@@ -54,24 +55,32 @@ describe('planContent', () => {
       }),
     ),
     zeros: fc.constantFrom(true, false, undefined),
+    unfinished: fc.boolean(),
     sizeBytes: fc.constantFrom(100e9, 100 * 2 ** 30, 150e9),
     formatBegun: fc.boolean(),
   });
   const wanted = fc.record<WantedContent>({
-    fileSystem: fc.constant('ext4' as const),
+    fileSystem: fc.constantFrom(...FILE_SYSTEMS),
     readOnly: fc.boolean(),
     volumeUniqueId: fc.constantFrom('u1', ''),
     sizeGB: fc.constantFrom(100, undefined),
+    formatNonzero: fc.boolean(),
   });
 
   it('formats nothing on which anything is recognised, that is of no ordered size, or to be read only', () => {
     fc.assert(
       fc.property(seen, wanted, (content, want) => {
         if (planContent(content, want).do !== 'format') return;
-        assert.equal(content.signature.kind, 'none');
         assert.isFalse(want.readOnly);
         assert.isTrue(want.sizeGB === undefined || content.sizeBytes < 150e9);
-        assert.isTrue(content.zeros === true || content.formatBegun);
+        const { signature } = content;
+        if (signature.kind === 'file-system') {
+          assert.isTrue(content.unfinished && want.volumeUniqueId === 'u1' && signature.uuid === ours);
+          return;
+        }
+        assert.equal(signature.kind, 'none');
+        const allowed = want.formatNonzero && want.sizeGB !== undefined && content.zeros === false;
+        assert.isTrue(content.zeros === true || content.formatBegun || allowed);
       }),
     );
   });
@@ -86,19 +95,31 @@ describe('planContent', () => {
     assert.equal(planContent({ ...empty, sizeBytes: 200e9 }, { ...want, sizeGB: 300 }).do, 'refuse');
   });
 
-  it('mounts ext4 only, and none that it made for another disk', () => {
+  it('mounts only what is wanted and complete, and none that it made for another disk', () => {
     fc.assert(
       fc.property(seen, wanted, (content, want) => {
         if (planContent(content, want).do !== 'mount') return;
         const { signature } = content;
-        assert.isTrue(signature.kind === 'file-system' && signature.type === 'ext4');
+        assert.isTrue(signature.kind === 'file-system' && signature.type === want.fileSystem && !content.unfinished);
         if (want.volumeUniqueId !== '') assert.notDeepInclude(signature, { uuid: others });
       }),
     );
   });
 
-  const want: WantedContent = { fileSystem: 'ext4', readOnly: false, volumeUniqueId: 'u1', sizeGB: 100 };
-  const empty: DiskContent = { signature: { kind: 'none' }, zeros: true, sizeBytes: 100e9, formatBegun: false };
+  const want: WantedContent = {
+    fileSystem: 'ext4',
+    readOnly: false,
+    volumeUniqueId: 'u1',
+    sizeGB: 100,
+    formatNonzero: false,
+  };
+  const empty: DiskContent = {
+    signature: { kind: 'none' },
+    zeros: true,
+    unfinished: false,
+    sizeBytes: 100e9,
+    formatBegun: false,
+  };
 
   const withUuid = (uuid: string): DiskContent => ({
     ...empty,
@@ -115,6 +136,31 @@ describe('planContent', () => {
       assert.equal(planContent({ ...empty, zeros, formatBegun: true }, want).do, 'format');
       assert.equal(planContent({ ...empty, zeros }, want).do, 'refuse');
     }
+  });
+
+  it('formats a new disk that is not zeros where new disks are not, if its size is known and fits', () => {
+    const noise = { ...empty, zeros: false };
+    const allowed = { ...want, formatNonzero: true };
+    assert.equal(planContent(noise, allowed).do, 'format');
+    const refusals = [
+      planContent(noise, want),
+      planContent({ ...noise, zeros: undefined }, allowed),
+      planContent({ ...noise, sizeBytes: 150e9 }, allowed),
+      planContent(noise, { ...allowed, sizeGB: undefined }),
+      planContent(noise, { ...allowed, readOnly: true }),
+    ];
+    for (const refusal of refusals) assert.equal(refusal.do, 'refuse');
+    assert.match(JSON.stringify(refusals[0]), /--format-nonzero-new-disks/);
+  });
+
+  it('repeats an mkfs of xfs that did not end, on whatever node, if it was its own and for this disk', () => {
+    const xfs = { ...want, fileSystem: 'xfs' } as const;
+    const half = { ...empty, zeros: undefined, unfinished: true };
+    const planHalf = (uuid: string, volumeUniqueId = 'u1'): string =>
+      planContent({ ...half, signature: { kind: 'file-system', type: 'xfs', uuid } }, { ...xfs, volumeUniqueId }).do;
+    assert.equal(planHalf(ours), 'format');
+    for (const uuid of [others, foreign, '']) assert.equal(planHalf(uuid), 'refuse', uuid);
+    assert.equal(planHalf(fileSystemUuid(''), ''), 'refuse');
   });
 
   it('takes its own file system in silence and any other with a note', () => {

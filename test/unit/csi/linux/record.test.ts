@@ -12,6 +12,8 @@ describe('StageRecords', () => {
   const logger = memoryLogger();
   const record: StageRecord = {
     volumeId: 'vol1',
+    access: 'mount',
+    fileSystem: 'xfs',
     slot: 1,
     device: 'sdb',
     number: '8:16',
@@ -46,8 +48,29 @@ describe('StageRecords', () => {
     assert.isUndefined(await records.get('vol1'));
   });
 
+  it('reads a record of an earlier version, which had only ext4 to mount', async () => {
+    const { access: _access, fileSystem: _fileSystem, ...old } = record;
+    await writeFile(join(folder, 'vol1.json'), JSON.stringify(old));
+    assert.deepEqual(await records.get('vol1'), { ...record, access: 'mount', fileSystem: 'ext4' });
+  });
+
+  it('keeps of a volume that has left that its mkfs did not end, and nothing else', async () => {
+    await records.save(record);
+    await writeFile(records.lockFile('vol1'), '');
+    await records.unstage('vol1');
+    await records.unstage('vol1');
+    assert.deepEqual(await records.get('vol1'), { ...record, device: '', number: '' });
+    assert.deepEqual(await records.all(), []);
+    assert.deepEqual(await readdir(folder), ['vol1.json']);
+    await records.save({ ...record, formatting: false });
+    await records.unstage('vol1');
+    await records.unstage('vol1');
+    assert.deepEqual(await readdir(folder), []);
+  });
+
   it('takes a record that can not be read for doubt, not for absence', async () => {
-    for (const text of ['', '{', '{"volumeId":"vol1"}', '{"volumeId":"vol1","slot":"1"}']) {
+    const unknown = JSON.stringify({ ...record, fileSystem: 'zfs' });
+    for (const text of ['', '{', '{"volumeId":"vol1"}', '{"volumeId":"vol1","slot":"1"}', unknown]) {
       await writeFile(join(folder, 'vol1.json'), text);
       const failure = await records.get('vol1').then(String, String);
       assert.match(failure, /can't be read/);

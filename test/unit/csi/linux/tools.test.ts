@@ -1,12 +1,20 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { assert } from 'chai';
 import { RpcError } from '../../../../csi/rpc-error.ts';
-import { runLocked, runTool, toolFailure } from '../../../../csi/linux/tools.ts';
+import {
+  requireLocked,
+  runLocked,
+  runPiped,
+  runTool,
+  toolFailure,
+  toolVersion,
+  version,
+} from '../../../../csi/linux/tools.ts';
 
 const patience = { timeoutMs: 10_000 };
 
@@ -36,6 +44,54 @@ describe('runTool', () => {
     const { message } = toolFailure(result);
     assert.match(message, /ended with exit code 1: .*the reason$/s);
     assert.isBelow(message.length, 2_300);
+  });
+});
+
+/** What is read out of a tool that says this. */
+async function versionSaid(words: string): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), 'tools-'));
+  const path = join(folder, 'tool');
+  await writeFile(path, `#!/bin/sh\necho '${words}'\n`, { mode: 0o755 });
+  const found = toolVersion(path, '-V');
+  await found.catch(() => undefined);
+  await rm(folder, { recursive: true });
+  return found;
+}
+
+describe('toolVersion', () => {
+  it('finds the version among the words of a tool', async () => {
+    assert.equal(await versionSaid('mkfs.xfs version 6.1.0'), version(6, 1));
+    assert.equal(await versionSaid('mkfs.btrfs, part of btrfs-progs v6.19'), version(6, 19));
+  });
+
+  it('tells 6.2 from 6.19 and 6.19 from 7.0', () => {
+    assert.isBelow(version(6, 2), version(6, 19));
+    assert.isBelow(version(6, 19), version(7, 0));
+  });
+
+  it('does not guess', async () => assert.match(await versionSaid('no number').then(String, String), /no number/));
+});
+
+describe('runPiped', () => {
+  it('lets one tool read what the other writes, and tells how both ended', async () => {
+    const [from, to] = await runPiped(
+      ['sh', '-c', 'head -c 5000000 /dev/zero; echo done >&2; exit 3'],
+      ['wc', '-c'],
+      patience,
+    );
+    assert.deepInclude(from, { exitCode: 3, stdout: '', stderr: 'done\n' });
+    assert.deepInclude(to, { exitCode: 0, stdout: '5000000\n' });
+  });
+
+  it('names either one that is missing, and leaves none running', async () => {
+    const missing = /no-such-tool can't be started/;
+    assert.match(await runPiped(['no-such-tool'], ['cat'], patience).then(String, String), missing);
+    assert.match(await runPiped(['cat'], ['no-such-tool'], patience).then(String, String), missing);
+  });
+
+  it('kills both when they take too long', async () => {
+    const stuck = ['sh', '-c', 'exec sleep 60'] as const;
+    assert.match(await runPiped(stuck, stuck, { timeoutMs: 20 }).then(String, String), /did not end within 0.02 s/);
   });
 });
 
@@ -78,6 +134,11 @@ describe('runLocked', () => {
     ]);
     const [session, ours] = result.stdout.trim().split('\n');
     assert.notEqual(session, ours);
+  });
+
+  it('fails with the words of a tool that fails, where the tool must not', async () => {
+    const failure = await requireLocked(lock, 'sh', ['-c', 'echo no space; exit 1']).then(String, String);
+    assert.match(failure, /ended with exit code 1: no space/);
   });
 
   it('does not take a tool that is missing for one that is done', async () => {

@@ -3,8 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../../../../daemon/clock.ts';
 import type { Logger } from '../../../../daemon/logger.ts';
+import { BoundedLooks } from '../../../../csi/linux/bounded-looks.ts';
+import { StageRecords } from '../../../../csi/linux/record.ts';
 import { createNodeService } from '../../../../csi/node/node.ts';
 import type { NodeHandlers } from '../../../../csi/node/node.ts';
+import type { NodeService } from '../../../../csi/node/service.ts';
 import { VolumeLocks } from '../../../../csi/volume-locks.ts';
 
 /** What the API calls 100 GB, by the smaller meaning. */
@@ -79,7 +82,7 @@ export class FakeMachine implements Clock {
   }
 
   /** A node server on this machine. A second one is what starts after a crash of the first. */
-  nodeServer(locks = new VolumeLocks()): Promise<NodeHandlers> {
+  nodeServer(locks = new VolumeLocks(), { formatNonzero = false } = {}): Promise<NodeHandlers> {
     return createNodeService({
       nodeName: 'worker1',
       hostRoot: this.root,
@@ -88,7 +91,16 @@ export class FakeMachine implements Clock {
       logger: this.logger,
       clock: this,
       locks,
+      formatNonzero,
     });
+  }
+
+  /** What a node server works with, for those parts of it that no RPC starts. It loses patience with hanging tools soon. */
+  async service(): Promise<NodeService> {
+    const host = { root: this.root, clock: this, logger: this.logger };
+    const records = await StageRecords.open(this.stateDir, this.logger);
+    const [locks, slots, looks] = [new VolumeLocks(), new VolumeLocks(), new BoundedLooks(150)];
+    return { host, records, locks, slots, looks, formatNonzero: false };
   }
 
   // ---- the machine's room
@@ -157,8 +169,7 @@ export class FakeMachine implements Clock {
   }
 
   async mounts(): Promise<readonly string[]> {
-    const rows = (await readFile(join(this.root, 'proc/self/mountinfo'), 'utf8')).trim().split('\n').slice(1);
-    return rows.map((row) => {
+    return (await this.mountTable()).slice(1).map((row) => {
       const [, , number, , point, options] = row.split(' ');
       const name = point?.replaceAll('\\040', ' ').replace(`${this.home}/`, '');
       return `${number} ${name} ${options?.split(',')[0]}`;
@@ -167,6 +178,29 @@ export class FakeMachine implements Clock {
 
   async addMountRow(row: string): Promise<void> {
     await writeFile(join(this.root, 'proc/self/mountinfo'), `${row}\n`, { flag: 'a' });
+  }
+
+  /** All rows of the mount table, the system disk's first. */
+  async mountTable(): Promise<readonly string[]> {
+    return (await readFile(join(this.root, 'proc/self/mountinfo'), 'utf8')).trim().split('\n');
+  }
+
+  /** Deletes the device in a slot, whose disk leaves too. */
+  async remove(slot: number): Promise<void> {
+    this.#plugged.delete(slot);
+    const device = this.#devices.get(slot);
+    if (device !== undefined) await this.#forget(slot, device.name);
+  }
+
+  /** `major:minor` of a device. */
+  async numberOf(name: string): Promise<string> {
+    return (await readFile(this.attributePath(name, 'dev'), 'utf8')).trim();
+  }
+
+  /** Changes the SCSI state of the device in a slot. */
+  async setState(slot: number, state: string): Promise<void> {
+    const folder = join(this.root, 'sys/class/scsi_device', `${CONTROLLER}:0:${slot}:0`, 'device');
+    await writeFile(join(folder, 'state'), `${state}\n`);
   }
 
   attributePath(name: string, attribute: string): string {

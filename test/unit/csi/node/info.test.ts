@@ -1,9 +1,8 @@
-import { writeFile } from 'node:fs/promises';
 import { assert } from 'chai';
 import { createNodeService } from '../../../../csi/node/node.ts';
 import { VolumeLocks } from '../../../../csi/volume-locks.ts';
-import { DISK_BYTES, FakeMachine } from './fake-machine.ts';
-import { failureOf, patient, stageRequest } from './requests.ts';
+import { FakeMachine } from './fake-machine.ts';
+import { failureOf, patient } from './requests.ts';
 
 describe('NodeGetInfo and NodeGetCapabilities', () => {
   let machine: FakeMachine;
@@ -22,22 +21,6 @@ describe('NodeGetInfo and NodeGetCapabilities', () => {
     });
   });
 
-  it('takes disks off the limit that somebody else uses, but neither our own nor idle ones', async () => {
-    const node = await machine.nodeServer();
-    for (const slot of [1, 2, 3, 4]) {
-      await machine.addDisk(`disk${slot}`, DISK_BYTES);
-      await machine.plug(slot, `disk${slot}`);
-    }
-    await node.NodeStageVolume(stageRequest(machine), patient);
-    await machine.discover(2);
-    await writeFile(machine.attributePath(await machine.discover(3), 'holders/md0'), '');
-    // Staged by the Go driver: no record.
-    const number = '8:200';
-    await writeFile(machine.attributePath(await machine.discover(4), 'dev'), `${number}\n`);
-    await machine.addMountRow(`50 1 ${number} / /k/plugins/kubernetes.io/csi/x/globalmount rw - ext4 /dev/sde rw`);
-    assert.equal((await node.NodeGetInfo({}, patient)).max_volumes_per_node, 13);
-  });
-
   it('is UNAVAILABLE while the zone is not known', async () => {
     const node = await createNodeService({
       nodeName: 'n',
@@ -46,17 +29,18 @@ describe('NodeGetInfo and NodeGetCapabilities', () => {
       clock: machine,
       logger: machine.logger,
       locks: new VolumeLocks(),
+      formatNonzero: false,
       zone: () => Promise.reject(new Error('no label yet')),
     });
     assert.match(await failureOf(node.NodeGetInfo({}, patient)), /^UNAVAILABLE: .*zone.*no label yet/);
   });
 
-  it('offers staging and expansion', async () => {
+  it('promises what it serves', async () => {
     const node = await machine.nodeServer();
     const { capabilities } = await node.NodeGetCapabilities({}, patient);
     assert.deepEqual(
       capabilities?.map(({ rpc }) => rpc?.type),
-      ['STAGE_UNSTAGE_VOLUME', 'EXPAND_VOLUME'],
+      ['STAGE_UNSTAGE_VOLUME', 'EXPAND_VOLUME', 'GET_VOLUME_STATS', 'SINGLE_NODE_MULTI_WRITER', 'VOLUME_CONDITION'],
     );
   });
 });

@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { status } from '@grpc/grpc-js';
 import { assert } from 'chai';
 import * as fc from 'fast-check';
 import type { StageRecord } from '../../../../csi/linux/record.ts';
@@ -9,6 +10,7 @@ import { planPublish } from '../../../../csi/node/publish.ts';
 import type { PublishView, PublishWish } from '../../../../csi/node/publish.ts';
 import { DISK_BYTES, FakeMachine } from './fake-machine.ts';
 import {
+  BLOCK_CAPABILITY,
   failureOf,
   mountCapability,
   patient,
@@ -37,6 +39,19 @@ describe('NodePublishVolume and NodeUnpublishVolume', () => {
     node.NodePublishVolume(publishRequest(machine, changes), patient);
   const unpublish = (target = targetPath(machine), volumeId = 'vol1'): Promise<unknown> =>
     node.NodeUnpublishVolume({ volume_id: volumeId, target_path: target }, patient);
+
+  const unfinished = async () => (await (await machine.service()).records.get('vol1'))?.unfinishedReadOnly;
+  const setUnfinished = async (target: string): Promise<void> => {
+    const { records } = await machine.service();
+    const record = await records.get('vol1');
+    await records.save({ ...record!, unfinishedReadOnly: [target] });
+  };
+
+  it('goes by the mount table when the mount command says that it failed', async () => {
+    await writeFile(join(machine.home, 'bind-fails-late'), '');
+    await publish();
+    assert.deepEqual(await machine.mounts(), [STAGED, '8:32 kubelet/pods/pod1/mount rw']);
+  });
 
   it('makes the target and binds the staged volume to it', async () => {
     await publish();
@@ -94,11 +109,23 @@ describe('NodePublishVolume and NodeUnpublishVolume', () => {
 
     it('is completed after a crash between the bind and the remount', async () => {
       await writeFile(join(machine.home, 'remount-fails'), '');
-      assert.match(await failureOf(publish({ readonly: true })), /remount/);
+      // Not a final code: after one the kubelet would never unpublish what is bound.
+      assert.match(await failureOf(publish({ readonly: true })), /^UNAVAILABLE: .*remount/);
       await rm(join(machine.home, 'remount-fails'));
       node = await machine.nodeServer();
       await publish({ readonly: true });
       assert.deepEqual(await machine.mounts(), [STAGED, '8:32 kubelet/pods/pod1/mount ro']);
+      assert.deepEqual(await unfinished(), []);
+    });
+
+    it('leaves no trace when the driver died before it took note that it was done', async () => {
+      await publish({ readonly: true });
+      await setUnfinished(targetPath(machine));
+      await publish({ readonly: true });
+      assert.deepEqual(await unfinished(), []);
+      await setUnfinished(targetPath(machine));
+      await unpublish();
+      assert.deepEqual(await unfinished(), []);
     });
 
     it('is what a volume is everywhere that was staged read-only', async () => {
@@ -110,10 +137,53 @@ describe('NodePublishVolume and NodeUnpublishVolume', () => {
     });
   });
 
+  describe('a volume for one pod only', () => {
+    const forOnePod = {
+      volume_capability: { ...mountCapability(), access_mode: { mode: 'SINGLE_NODE_SINGLE_WRITER' as const } },
+    };
+    const second = () => publish({ ...forOnePod, target_path: targetPath(machine, 'pod2') });
+
+    it('comes to no second target while it is at the first', async () => {
+      await publish(forOnePod);
+      await publish(forOnePod);
+      assert.match(await failureOf(second()), /^FAILED_PRECONDITION: .*one pod.*kubelet\/pods\/pod1\/mount/);
+      assert.isFalse(existsSync(targetPath(machine, 'pod2')));
+      await unpublish();
+      await second();
+      assert.deepEqual(await machine.mounts(), [STAGED, '8:32 kubelet/pods/pod2/mount rw']);
+    });
+
+    it('counts the subfolder that a pod still has of it', async () => {
+      await machine.addMountRow(`50 1 8:32 /sub ${machine.home}/volume-subpaths/c/0 rw - ext4 /dev/sdb rw`);
+      assert.match(await failureOf(second()), /^FAILED_PRECONDITION: .*volume-subpaths/);
+    });
+
+    it('comes to many targets when many writers on the node are asked for', async () => {
+      const modes = { ...mountCapability(), access_mode: { mode: 'SINGLE_NODE_MULTI_WRITER' as const } };
+      await publish({ volume_capability: modes });
+      await publish({ volume_capability: modes, target_path: targetPath(machine, 'pod2') });
+      assert.lengthOf(await machine.mounts(), 3);
+    });
+  });
+
+  it('replaces what is dead at the target', async () => {
+    await publish();
+    await writeFile(join(machine.home, 'broken'), targetPath(machine));
+    await publish();
+    assert.deepEqual(await machine.mounts(), [STAGED, '8:32 kubelet/pods/pod1/mount rw']);
+    assert.lengthOf(await machine.calls('umount'), 1);
+  });
+
+  it('does not give out as a block volume what is staged as a file system', async () => {
+    const asBlock = publish({ volume_capability: BLOCK_CAPABILITY });
+    assert.match(await failureOf(asBlock), /^FAILED_PRECONDITION: .*staged for mount access/);
+    assert.isFalse(existsSync(targetPath(machine)));
+  });
+
   it('is ALREADY_EXISTS where another disk is mounted', async () => {
     await mkdir(targetPath(machine), { recursive: true });
     await machine.addMountRow(`50 1 8:99 / ${targetPath(machine)} rw - ext4 /dev/sdx rw`);
-    assert.match(await failureOf(publish()), /^ALREADY_EXISTS: .*\/dev\/sdx \(8:99\) is mounted/);
+    assert.match(await failureOf(publish()), /^ALREADY_EXISTS: .*\/dev\/sdx \(8:99 \/\) is mounted/);
   });
 
   it('refuses when nothing, or another disk than was staged, is at the staging path', async () => {
@@ -130,6 +200,25 @@ describe('NodePublishVolume and NodeUnpublishVolume', () => {
     const bare = { volume_capability: null, staging_target_path: '' };
     assert.match(await failureOf(publish(bare)), /^INVALID_ARGUMENT: volume_capability/);
     assert.match(await failureOf(publish({ staging_target_path: '' })), /^FAILED_PRECONDITION: staging_target_path/);
+  });
+
+  it('never mounts through a link at the target: it would show elsewhere', async () => {
+    await mkdir(join(machine.home, 'elsewhere'));
+    await mkdir(join(targetPath(machine), '..'), { recursive: true });
+    await symlink(join(machine.home, 'elsewhere'), targetPath(machine));
+    assert.match(await failureOf(publish()), /^INTERNAL: .*is a link/);
+    assert.deepEqual(await machine.mounts(), [STAGED]);
+    await unpublish();
+    assert.isTrue(existsSync(join(machine.home, 'elsewhere')));
+    await publish();
+    assert.lengthOf(await machine.mounts(), 2);
+  });
+
+  it('unpublishes though the record of the volume is broken', async () => {
+    await publish();
+    await writeFile(join(machine.stateDir, 'vol1.json'), 'nonsense');
+    await unpublish();
+    assert.deepEqual(await machine.mounts(), [STAGED]);
   });
 
   it('unpublishes what was published, and takes the target away', async () => {
@@ -169,10 +258,132 @@ describe('NodePublishVolume and NodeUnpublishVolume', () => {
   });
 });
 
+describe('NodePublishVolume and NodeUnpublishVolume of a raw block volume', () => {
+  let machine: FakeMachine;
+  let node: NodeHandlers;
+
+  beforeEach(async () => {
+    machine = await FakeMachine.boot();
+    node = await machine.nodeServer();
+    await machine.addDisk('disk1', DISK_BYTES);
+    await machine.plug(1, 'disk1');
+  });
+  afterEach(() => machine.stop());
+
+  const devicePath = 'SCSI (0:1)';
+  const stage = (): Promise<unknown> =>
+    node.NodeStageVolume(stageRequest(machine, { volume_capability: BLOCK_CAPABILITY }), patient);
+  const publish = (changes: Parameters<typeof publishRequest>[1] = {}): Promise<unknown> =>
+    node.NodePublishVolume(publishRequest(machine, { volume_capability: BLOCK_CAPABILITY, ...changes }), patient);
+  const unpublish = (target = targetPath(machine)): Promise<unknown> =>
+    node.NodeUnpublishVolume({ volume_id: 'vol1', target_path: target }, patient);
+  const PUBLISHED = '8:1 kubelet/pods/pod1/mount rw';
+
+  it('binds the device node over a file, once', async () => {
+    await stage();
+    await publish();
+    await publish();
+    assert.isTrue(lstatSync(targetPath(machine)).isFile());
+    assert.deepEqual(await machine.mounts(), [PUBLISHED]);
+    const [bind] = await machine.calls('mount');
+    assert.deepEqual(bind, ['--bind', join(machine.root, 'dev/sdb'), targetPath(machine)]);
+  });
+
+  it('unbinds it and takes the file away, every layer of the Go driver too', async () => {
+    await stage();
+    await publish();
+    const [row = ''] = (await machine.mountTable()).slice(-1);
+    await machine.addMountRow(row);
+    await unpublish();
+    assert.deepEqual(await machine.mounts(), []);
+    assert.isFalse(existsSync(targetPath(machine)));
+    await unpublish();
+  });
+
+  it('can be told to be read-only, and is another publication then', async () => {
+    await stage();
+    await publish({ readonly: true });
+    await publish({ readonly: true });
+    assert.deepEqual(await machine.mounts(), ['8:1 kubelet/pods/pod1/mount ro']);
+    assert.match(await failureOf(publish()), /^ALREADY_EXISTS: .*already, read-only/);
+  });
+
+  it('comes to no second target when it is for one pod', async () => {
+    await stage();
+    const onePod = { ...BLOCK_CAPABILITY, access_mode: { mode: 'SINGLE_NODE_SINGLE_WRITER' as const } };
+    await publish({ volume_capability: onePod });
+    const second = publish({ volume_capability: onePod, target_path: targetPath(machine, 'pod2') });
+    assert.match(await failureOf(second), /^FAILED_PRECONDITION: .*one pod/);
+  });
+
+  it('is in use while it is published: its disk can be neither unstaged nor staged as another volume', async () => {
+    await stage();
+    await publish();
+    const staged = { volume_id: 'vol1', staging_target_path: stagingPath(machine) };
+    assert.match(await failureOf(node.NodeUnstageVolume(staged, patient)), /^FAILED_PRECONDITION: .*pods\/pod1/);
+    const another = node.NodeStageVolume(stageRequest(machine, { volume_id: 'vol2' }), patient);
+    assert.match(await failureOf(another), /^FAILED_PRECONDITION: .*slot 1 holds volume vol1/);
+    assert.deepEqual(machine.devices(), { 1: 'sdb' });
+    await unpublish();
+    await node.NodeUnstageVolume(staged, patient);
+    assert.deepEqual(machine.devices(), {});
+  });
+
+  it('is refused before it is staged, and after a reboot until it is staged again', async () => {
+    assert.match(await failureOf(publish()), /^FAILED_PRECONDITION: .*not staged/);
+    await stage();
+    await mkdir(join(machine.root, 'proc/sys/kernel/random'), { recursive: true });
+    await writeFile(join(machine.root, 'proc/sys/kernel/random/boot_id'), 'second\n');
+    assert.match(await failureOf(publish()), /^FAILED_PRECONDITION: .*not staged/);
+    assert.isFalse(existsSync(targetPath(machine)));
+  });
+
+  it('is refused when its disk does not work any more, with no final code where it is published already', async () => {
+    await stage();
+    await publish();
+    await machine.setState(1, 'offline');
+    assert.match(await failureOf(publish()), /^UNAVAILABLE: .*SCSI state is offline/);
+    const second = publish({ target_path: targetPath(machine, 'pod2') });
+    assert.match(await failureOf(second), /^FAILED_PRECONDITION: .*SCSI state is offline/);
+  });
+
+  it('goes on serving what the Go driver staged, of which there is no record', async () => {
+    await machine.discover(1);
+    await publish({ publish_context: { devicePath } });
+    assert.deepEqual(await machine.mounts(), [PUBLISHED]);
+  });
+
+  it("never takes another volume's disk for it, though the attachment says so", async () => {
+    await node.NodeStageVolume(stageRequest(machine, { volume_id: 'vol2' }), patient);
+    const mixedUp = publish({ publish_context: { devicePath } });
+    assert.match(await failureOf(mixedUp), /^FAILED_PRECONDITION: .*not staged/);
+  });
+
+  it('is not bound over a folder, and a file with data in it is not deleted', async () => {
+    await stage();
+    await mkdir(targetPath(machine), { recursive: true });
+    assert.match(await failureOf(publish()), /EISDIR/);
+    await unpublish();
+    await writeFile(targetPath(machine), 'precious');
+    assert.match(await failureOf(unpublish()), /^INTERNAL: .*data; it is not deleted/);
+    assert.isTrue(existsSync(targetPath(machine)));
+  });
+});
+
 describe('planPublish', () => {
-  const mount = { device: '8:16', root: '/', point: '', readOnly: false, fileSystem: 'ext4', source: '/dev/sdb' };
+  const mount = {
+    device: '8:16',
+    root: '/',
+    point: '',
+    readOnly: false,
+    fileSystemReadOnly: false,
+    fileSystem: 'ext4',
+    source: '/dev/sdb',
+  };
   const record: StageRecord = {
     volumeId: 'v',
+    access: 'mount',
+    fileSystem: 'ext4',
     slot: 1,
     device: 'sdb',
     number: '8:16',
@@ -191,13 +402,16 @@ describe('planPublish', () => {
     { ...mount, root: '/part' },
   );
   const views = fc.record({
-    staged: mounts,
+    source: mounts,
     published: mounts,
+    others: fc.constantFrom<(readonly string[])[]>([], ['/other']),
+    fault: fc.constantFrom(undefined, 'dead'),
     record: fc.constantFrom(
       undefined,
       record,
       { ...record, unfinishedReadOnly: ['/t'] },
       { ...record, number: '8:48' },
+      { ...record, access: 'block' as const, fileSystem: '' as const },
     ),
   });
   const wishes = fc.record({
@@ -205,25 +419,56 @@ describe('planPublish', () => {
     staging: fc.constant('/s'),
     target: fc.constant('/t'),
     readOnly: fc.boolean(),
+    access: fc.constantFrom('mount' as const, 'block' as const),
+    accessMode: fc.constantFrom(
+      'SINGLE_NODE_WRITER' as const,
+      'SINGLE_NODE_MULTI_WRITER' as const,
+      'SINGLE_NODE_SINGLE_WRITER' as const,
+    ),
+    slot: fc.constant(1),
   });
 
   it('calls published only what is the staged disk, and read-only as was asked', () => {
     fc.assert(
-      fc.property(wishes, views, (wish: PublishWish, { staged, published, record: known }: PublishView) => {
-        if (planPublish(wish, { staged, published, record: known }).do !== 'nothing') return;
-        assert.equal(published?.device, staged?.device);
-        assert.equal(published?.readOnly, wish.readOnly || staged?.readOnly);
+      fc.property(wishes, views, (wish: PublishWish, view: PublishView) => {
+        if (planPublish(wish, view).do !== 'nothing') return;
+        assert.equal(view.published?.device, view.source?.device);
+        assert.equal(view.published?.root, view.source?.root);
+        assert.equal(view.published?.readOnly, wish.readOnly || view.source?.readOnly);
       }),
     );
   });
 
-  it('mounts nothing over a mount, and nothing that is not the disk that was staged', () => {
+  it('mounts nothing over a mount, nothing that is not what was staged as it was staged, and nothing dead', () => {
     fc.assert(
-      fc.property(wishes, views, (wish: PublishWish, { staged, published, record: known }: PublishView) => {
-        if (planPublish(wish, { staged, published, record: known }).do !== 'bind') return;
-        assert.isUndefined(published);
-        assert.isDefined(staged);
-        assert.isTrue(known === undefined || known.number === staged?.device);
+      fc.property(wishes, views, (wish: PublishWish, view: PublishView) => {
+        if (planPublish(wish, view).do !== 'bind') return;
+        assert.isUndefined(view.published);
+        assert.isDefined(view.source);
+        assert.isUndefined(view.fault);
+        assert.equal(view.record?.access ?? wish.access, wish.access);
+        if (wish.access === 'mount') assert.equal(view.record?.number ?? view.source?.device, view.source?.device);
+      }),
+    );
+  });
+
+  it('ends with a final code only where nothing is at the target, or something else than is wanted', () => {
+    fc.assert(
+      fc.property(wishes, views, (wish: PublishWish, view: PublishView) => {
+        const plan = planPublish(wish, view);
+        if (plan.do !== 'refuse' || view.published === undefined) return;
+        assert.include([status.UNAVAILABLE, status.ALREADY_EXISTS], plan.code);
+      }),
+    );
+  });
+
+  it('gives a volume for one pod to a second one never, and any other to as many as like', () => {
+    fc.assert(
+      fc.property(wishes, views, (wish: PublishWish, view: PublishView) => {
+        const plan = planPublish(wish, view);
+        const alone = planPublish(wish, { ...view, others: [] });
+        if (wish.accessMode !== 'SINGLE_NODE_SINGLE_WRITER') assert.deepEqual(plan, alone);
+        else if (view.others.length > 0) assert.notEqual(plan.do, 'bind');
       }),
     );
   });

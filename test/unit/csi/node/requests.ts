@@ -18,6 +18,20 @@ export function mountCapability(...mountFlags: readonly string[]): VolumeCapabil
   };
 }
 
+/** A capability with another file system than ext4. */
+export function formattedWith(fsType: string, ...mountFlags: readonly string[]): VolumeCapability__Output {
+  return {
+    ...mountCapability(),
+    mount: { fs_type: fsType, mount_flags: [...mountFlags], volume_mount_group: '' },
+  };
+}
+
+export const BLOCK_CAPABILITY: VolumeCapability__Output = {
+  block: {},
+  access_mode: { mode: 'SINGLE_NODE_WRITER' },
+  access_type: 'block',
+};
+
 export function stagingPath(machine: FakeMachine, volumeId = 'vol1'): string {
   return join(machine.home, 'kubelet/plugins/kubernetes.io/csi', volumeId, 'globalmount');
 }

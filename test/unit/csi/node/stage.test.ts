@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { execFile } from 'node:child_process';
@@ -13,9 +13,24 @@ import { planStage } from '../../../../csi/node/stage.ts';
 import type { StageView, StageWish } from '../../../../csi/node/stage.ts';
 import type { NodeHandlers } from '../../../../csi/node/node.ts';
 import { DISK_BYTES, FakeMachine } from './fake-machine.ts';
-import { failureOf, mountCapability, patient, publishRequest, stageRequest, stagingPath } from './requests.ts';
+import {
+  BLOCK_CAPABILITY,
+  failureOf,
+  formattedWith,
+  mountCapability,
+  patient,
+  publishRequest,
+  stageRequest,
+  stagingPath,
+} from './requests.ts';
 
 const UUID = fileSystemUuid('vol-unique1');
+
+/** Lists a bind mount of the device node of disk1. */
+async function bind(machine: FakeMachine, target: string): Promise<void> {
+  const image = join(machine.home, 'disks/disk1/image');
+  await machine.addMountRow(`41 1 8:1 ${image} ${join(machine.home, target)} rw - ext4 /dev/sda1 rw`);
+}
 
 describe('NodeStageVolume', () => {
   let machine: FakeMachine;
@@ -31,6 +46,9 @@ describe('NodeStageVolume', () => {
 
   const stage = (changes: Parameters<typeof stageRequest>[1] = {}): Promise<unknown> =>
     node.NodeStageVolume(stageRequest(machine, changes), patient);
+
+  const unstage = (): Promise<unknown> =>
+    node.NodeUnstageVolume({ volume_id: 'vol1', staging_target_path: stagingPath(machine) }, patient);
 
   /** What a refusal must never change. */
   const untouched = async (disk = 'disk1'): Promise<void> => {
@@ -57,6 +75,17 @@ describe('NodeStageVolume', () => {
       assert.includeMembers(features, ['extent', 'has_journal', 'metadata_csum']);
       for (const tooNew of ['orphan_file', 'metadata_csum_seed', 'casefold']) assert.notInclude(features, tooNew);
       assert.equal(args.at(-1), join(machine.root, 'dev/sdb'));
+    });
+
+    it('makes xfs with features by name and by the same UUID, and mounts it beside a mount of before that hangs on', async () => {
+      await stage({ volume_capability: formattedWith('xfs', 'noatime') });
+      const [, args = []] = await machine.calls('mkfs.xfs');
+      const words = args.join(' ');
+      assert.include(words, `-m uuid=${UUID} `);
+      for (const feature of ['bigtime=0', 'nrext64=0', 'rmapbt=0', 'reflink=1']) assert.include(words, feature);
+      assert.deepEqual(await machine.calls('mount'), [
+        ['-t', 'xfs', '-o', 'nouuid,noatime', join(machine.root, 'dev/sdb'), stagingPath(machine)],
+      ]);
     });
 
     it('passes mount flags as one list and leaves quoted commas alone', async () => {
@@ -117,12 +146,29 @@ describe('NodeStageVolume', () => {
       await stage({ staging_target_path: path });
       assert.deepEqual(await machine.mounts(), ['8:32 kube let/ボリューム/mount rw']);
     });
+
+    it('accepts a path that leads through a link', async () => {
+      await mkdir(join(machine.home, 'data'));
+      await symlink('data', join(machine.home, 'kubelet'));
+      await stage();
+      await stage();
+      assert.deepEqual(await machine.mounts(), ['8:32 data/plugins/kubernetes.io/csi/vol1/globalmount rw']);
+      await unstage();
+      assert.deepEqual(await machine.mounts(), []);
+    });
+
+    it('is formatted though it is not zeros, where the operator says that new disks are not', async () => {
+      await machine.change('disk1', { 'noise-head': '' });
+      node = await machine.nodeServer(undefined, { formatNonzero: true });
+      await stage();
+      assert.equal(await machine.trait('disk1', 'uuid'), UUID);
+    });
   });
 
   describe('never formats', () => {
-    it('a disk with data but no signature that is known', async () => {
+    it('a disk with data but no signature that is known, and says what would make it do so', async () => {
       await machine.change('disk1', { 'noise-head': '' });
-      assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*not empty/);
+      assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*not empty.*--format-nonzero-new-disks/);
       await untouched();
     });
 
@@ -134,13 +180,19 @@ describe('NodeStageVolume', () => {
 
     it('a disk that is not read to the last byte', async () => {
       await machine.change('disk1', { 'short-read': '' });
-      assert.match(await failureOf(stage()), /of 4194304 bytes were read/);
+      assert.match(await failureOf(stage()), /dd .*3\+1 records in/);
       await untouched();
     });
 
     it('a disk with contradicting signatures (blkid exit 8)', async () => {
       await machine.change('disk1', { ambivalent: '' });
       assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*contradict/);
+      await untouched();
+    });
+
+    it('a disk that the probe fails at', async () => {
+      await machine.change('disk1', { 'blkid-fails': '' });
+      assert.match(await failureOf(stage()), /blkid .*ended with exit code 4: blkid: probe failed/);
       await untouched();
     });
 
@@ -256,12 +308,14 @@ describe('NodeStageVolume', () => {
       assert.deepEqual(machine.devices(), { 1: name });
     });
 
-    it('refuses a slot in which another volume is staged, even when that is not mounted any more', async () => {
+    it('takes a slot from a volume that only its record still has there: the Go driver has unstaged it', async () => {
       await stage();
-      await machine.addDisk('disk2', DISK_BYTES);
       await writeFile(join(machine.root, 'proc/self/mountinfo'), '22 1 8:1 / / rw - ext4 /dev/sda1 rw\n');
-      assert.match(await failureOf(stage({ volume_id: 'vol2' })), /^FAILED_PRECONDITION: .*slot 1 holds volume vol1/);
-      assert.deepEqual(machine.devices(), { 1: 'sdb' });
+      await machine.addDisk('disk2', DISK_BYTES);
+      await machine.unplug(1);
+      await machine.plug(1, 'disk2');
+      await stage({ volume_id: 'vol2', context: { devicePath: 'SCSI (0:1)', volumeUniqueId: 'u2', sizeGB: '100' } });
+      assert.equal(await machine.trait('disk2', 'uuid'), fileSystemUuid('u2'));
     });
 
     it('ignores what was staged there before a reboot', async () => {
@@ -315,7 +369,7 @@ describe('NodeStageVolume', () => {
       for (const exitCode of ['1', '8']) {
         await machine.change('disk1', { 'fsck-exit': exitCode });
         await stage();
-        await node.NodeUnstageVolume({ volume_id: 'vol1', staging_target_path: stagingPath(machine) }, patient);
+        await unstage();
       }
       assert.lengthOf(await machine.calls('mount'), 2);
     });
@@ -327,16 +381,170 @@ describe('NodeStageVolume', () => {
       assert.equal(await machine.trait('disk1', 'blocks'), String((2 * DISK_BYTES) / 4096));
     });
 
+    it('grows it when it comes back after a reboot, though it was smaller when it was attached', async () => {
+      const boot = join(machine.root, 'proc/sys/kernel/random');
+      await mkdir(boot, { recursive: true });
+      await writeFile(join(boot, 'boot_id'), 'first\n');
+      await stage();
+      await machine.change('disk1', { size: String(2 * DISK_BYTES) });
+      await writeFile(join(boot, 'boot_id'), 'second\n');
+      await writeFile(join(machine.root, 'proc/self/mountinfo'), '22 1 8:1 / / rw - ext4 /dev/sda1 rw\n');
+      await stage();
+      assert.equal(await machine.trait('disk1', 'blocks'), String((2 * DISK_BYTES) / 4096));
+      assert.deepEqual(await machine.calls('mkfs.ext4'), []);
+      assert.lengthOf(await machine.mounts(), 1);
+    });
+
     it('refuses it when it is larger than its disk', async () => {
       await machine.change('disk1', { blocks: String((2 * DISK_BYTES) / 4096) });
       assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*larger than its/);
       assert.deepEqual(await machine.calls('mount'), []);
     });
 
+    it('is staged when it is mounted, however mount ended', async () => {
+      await machine.change('disk1', { 'mount-ends-badly': '' });
+      await stage();
+      await stage();
+      assert.lengthOf(await machine.mounts(), 1);
+      assert.deepEqual(await machine.records(), ['vol1']);
+    });
+
     it('leaves no record when the mount fails, so that the slot is free for others', async () => {
       await machine.change('disk1', { 'mount-fails': '' });
       assert.match(await failureOf(stage()), /bad option/);
       assert.deepEqual(await machine.records(), []);
+    });
+
+    it('never tells the mount flags, which may hold passwords', async () => {
+      await machine.change('disk1', { 'mount-fails': '' });
+      const flags = { volume_capability: mountCapability('password=geheim') };
+      assert.notInclude(await failureOf(stage(flags)), 'geheim');
+      await machine.change('disk1', { 'mount-fails': undefined });
+      await stage(flags);
+      assert.notInclude(await failureOf(stage()), 'geheim');
+    });
+  });
+
+  describe('of a disk that has xfs', () => {
+    const xfs = { volume_capability: formattedWith('xfs') };
+    const halfGrown = { blocks: String(DISK_BYTES / 4096), size: String(2 * DISK_BYTES) };
+    beforeEach(() => machine.change('disk1', { type: 'xfs', uuid: UUID, blocks: String(DISK_BYTES / 4096) }));
+
+    it('leaves it as it is', async () => {
+      await stage(xfs);
+      assert.deepEqual(await machine.calls('mkfs.xfs'), []);
+      assert.deepEqual(await machine.calls('e2fsck'), []);
+      assert.lengthOf(await machine.mounts(), 1);
+    });
+
+    it('grows it to its disk after the mount, unless that is read-only', async () => {
+      await machine.change('disk1', halfGrown);
+      await stage({ volume_capability: formattedWith('xfs', 'ro') });
+      await unstage();
+      assert.equal(await machine.trait('disk1', 'blocks'), halfGrown.blocks);
+      await stage(xfs);
+      assert.equal(await machine.trait('disk1', 'blocks'), String((2 * DISK_BYTES) / 4096));
+    });
+
+    it('grows it when it is repeated, after a crash between the mount and the growth', async () => {
+      await stage(xfs);
+      await machine.change('disk1', halfGrown);
+      await writeFile(machine.attributePath('sdb', 'size'), `${(2 * DISK_BYTES) / 512}\n`);
+      await machine.change('disk1', { 'known-size': halfGrown.size });
+      node = await machine.nodeServer();
+      await stage(xfs);
+      assert.equal(await machine.trait('disk1', 'blocks'), String((2 * DISK_BYTES) / 4096));
+    });
+
+    it('mounts it also when it does not grow, and says so', async () => {
+      await machine.change('disk1', { ...halfGrown, 'resize-refused': '' });
+      await stage(xfs);
+      assert.lengthOf(await machine.mounts(), 1);
+      assert.include(machine.logger.lines, 'A file system is not grown to its disk');
+    });
+  });
+
+  describe('of a raw block volume', () => {
+    const block = { volume_capability: BLOCK_CAPABILITY };
+    const staging = 'kubelet/plugins/kubernetes.io/csi/volumeDevices/staging/pv1';
+    const target = 'kubelet/plugins/kubernetes.io/csi/volumeDevices/publish/pv1/pod1';
+    const asKubelet = async () => {
+      const path = join(machine.home, staging);
+      await mkdir(path, { recursive: true });
+      return { ...block, staging_target_path: path };
+    };
+
+    it('records which disk it is, and neither formats nor mounts', async () => {
+      await machine.change('disk1', { 'noise-head': '' });
+      await stage(block);
+      await stage(block);
+      await untouched();
+      const record = JSON.parse(await readFile(join(machine.stateDir, 'vol1.json'), 'utf8')) as StageRecord;
+      assert.deepInclude(record, { access: 'block', fileSystem: '', slot: 1, device: 'sdb', number: '8:32' });
+    });
+
+    it('replaces a ghost, but not the disk that it has staged', async () => {
+      await machine.addDisk('old', DISK_BYTES);
+      await machine.plug(1, 'old');
+      await machine.discover(1);
+      await machine.unplug(1);
+      await machine.plug(1, 'disk1');
+      await stage(block);
+      const number = await readFile(machine.attributePath('sdb', 'dev'), 'utf8');
+      assert.notEqual(number, '8:32\n');
+      node = await machine.nodeServer();
+      await stage(block);
+      assert.equal(await readFile(machine.attributePath('sdb', 'dev'), 'utf8'), number);
+    });
+
+    it('refuses a disk that is too small, not the size of its node, or in use', async () => {
+      await machine.change('disk1', { 'node-size': '200000000000' });
+      assert.match(await failureOf(stage(block)), /^FAILED_PRECONDITION: .*200000000000 bytes, sysfs says/);
+      await machine.change('disk1', { size: '99999999488', 'node-size': undefined });
+      assert.match(await failureOf(stage(block)), /^FAILED_PRECONDITION: .*99999999488 bytes, the volume at least/);
+      await writeFile(machine.attributePath('sdb', 'holders/dm-0'), '');
+      assert.match(await failureOf(stage(block)), /^FAILED_PRECONDITION: .*held by dm-0/);
+      assert.deepEqual(await machine.records(), []);
+    });
+
+    it('refuses a slot in which another one is staged, though nothing shows it but the record', async () => {
+      await stage(block);
+      assert.match(await failureOf(stage({ volume_id: 'vol2' })), /^FAILED_PRECONDITION: .*slot 1 holds volume vol1/);
+      assert.deepEqual(machine.devices(), { 1: 'sdb' });
+      await untouched();
+    });
+
+    it('is ALREADY_EXISTS for one that is staged with a file system, and the other way round', async () => {
+      await stage(block);
+      assert.match(await failureOf(stage()), /^ALREADY_EXISTS: .*staged for block access/);
+      await untouched();
+      await unstage();
+      await stage();
+      assert.match(await failureOf(stage(block)), /^ALREADY_EXISTS: .*staged with file system ext4/);
+    });
+
+    it('refuses the disk of another unique id', async () => {
+      await stage(block);
+      const other = { devicePath: 'SCSI (0:1)', volumeUniqueId: 'vol-unique2', sizeGB: '100' };
+      assert.match(await failureOf(stage({ ...block, context: other })), /^UNAVAILABLE: .*not vol-unique2/);
+    });
+
+    it('makes a record for a volume that the Go driver has published, and lets its pod have the device', async () => {
+      const number = (await machine.discover(1)) && (await readFile(machine.attributePath('sdb', 'dev'), 'utf8'));
+      await bind(machine, target);
+      await stage({ ...(await asKubelet()), context: { devicePath: 'SCSI (0:1)' } });
+      assert.deepEqual(await machine.records(), ['vol1']);
+      assert.equal(await readFile(machine.attributePath('sdb', 'dev'), 'utf8'), number);
+    });
+
+    it('does not take the device from the pod of another volume', async () => {
+      await machine.discover(1);
+      await bind(machine, target.replace('pv1', 'pv2'));
+      const wish = { ...(await asKubelet()), context: { devicePath: 'SCSI (0:1)' } };
+      assert.match(await failureOf(stage(wish)), /^FAILED_PRECONDITION: .*in use: bound at .*pv2/);
+      await bind(machine, target);
+      assert.match(await failureOf(stage(wish)), /^FAILED_PRECONDITION: .*in use: bound at/);
+      assert.deepEqual(machine.devices(), { 1: 'sdb' });
     });
   });
 
@@ -352,7 +560,16 @@ describe('NodeStageVolume', () => {
     it('is ALREADY_EXISTS with other mount flags', async () => {
       await stage();
       const flags = mountCapability('noatime');
-      assert.match(await failureOf(stage({ volume_capability: flags })), /^ALREADY_EXISTS/);
+      assert.match(await failureOf(stage({ volume_capability: flags })), /^ALREADY_EXISTS: .*other mount flags/);
+    });
+
+    it('is ALREADY_EXISTS with another file system, also for a volume that the Go driver has staged', async () => {
+      await stage();
+      const xfs = { volume_capability: formattedWith('xfs') };
+      assert.match(await failureOf(stage(xfs)), /^ALREADY_EXISTS: .*staged with file system ext4/);
+      await unlink(join(machine.stateDir, 'vol1.json'));
+      assert.match(await failureOf(stage(xfs)), /^ALREADY_EXISTS: .*staged with file system ext4/);
+      assert.lengthOf(await machine.mounts(), 1);
     });
 
     it('makes a record for a volume that the Go driver has staged', async () => {
@@ -370,13 +587,13 @@ describe('NodeStageVolume', () => {
       await machine.addDisk('disk2', DISK_BYTES);
       await machine.plug(2, 'disk2');
       const elsewhere = { devicePath: 'SCSI (0:2)', volumeUniqueId: 'vol-unique1', sizeGB: '100' };
-      assert.match(await failureOf(stage({ context: elsewhere })), /^FAILED_PRECONDITION: .*detached while in use/);
+      assert.match(await failureOf(stage({ context: elsewhere })), /^UNAVAILABLE: .*detached while in use/);
     });
 
     it('is refused while the device that is mounted does not work', async () => {
       await stage();
       await writeFile(join(machine.root, 'sys/class/scsi_device/2:0:1:0/device/state'), 'offline\n');
-      assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*SCSI state is offline/);
+      assert.match(await failureOf(stage()), /^UNAVAILABLE: .*SCSI state is offline/);
     });
   });
 
@@ -391,15 +608,44 @@ describe('NodeStageVolume', () => {
       assert.equal(await machine.trait('disk1', 'uuid'), UUID);
     });
 
-    it('does not format a disk of another unique id, or one in another slot', async () => {
+    it('formats again in another slot, after it was unstaged and detached meanwhile', async () => {
+      await machine.change('disk1', { 'mkfs-fails': '' });
+      await failureOf(stage());
+      await unstage();
+      assert.deepEqual(machine.devices(), {}, 'it would be left behind as a ghost');
+      await machine.unplug(1);
+      await machine.change('disk1', { 'mkfs-fails': undefined });
+      await machine.plug(2, 'disk1');
+      node = await machine.nodeServer();
+      await stage({ context: { devicePath: 'SCSI (0:2)', volumeUniqueId: 'vol-unique1', sizeGB: '100' } });
+      assert.lengthOf(await machine.mounts(), 1);
+      await unstage();
+      assert.deepEqual(await machine.records(), []);
+    });
+
+    it('formats xfs again, of which mkfs writes the superblock first, on any node', async () => {
+      const xfs = { volume_capability: formattedWith('xfs') };
+      await machine.change('disk1', { 'mkfs-dies': '' });
+      assert.match(await failureOf(stage(xfs)), /mkfs\.xfs/);
+      await machine.change('disk1', { 'mkfs-dies': undefined });
+      await rm(join(machine.stateDir, 'vol1.json'));
+      await stage(xfs);
+      assert.lengthOf(await machine.mounts(), 1);
+      assert.isUndefined(await machine.trait('disk1', 'unfinished'));
+    });
+
+    it('does not format a disk of another unique id', async () => {
       await machine.change('disk1', { 'mkfs-fails': '' });
       assert.match(await failureOf(stage()), /Input\/output error/);
       await machine.change('disk1', { 'mkfs-fails': undefined });
       const other = { devicePath: 'SCSI (0:1)', volumeUniqueId: 'vol-unique2', sizeGB: '100' };
       assert.match(await failureOf(stage({ context: other })), /^FAILED_PRECONDITION: .*not empty/);
-      await machine.plug(2, 'disk1');
-      const moved = { devicePath: 'SCSI (0:2)', volumeUniqueId: 'vol-unique1', sizeGB: '100' };
-      assert.match(await failureOf(stage({ context: moved })), /^FAILED_PRECONDITION: .*not empty/);
+      await unstage();
+      assert.match(await failureOf(stage({ context: other })), /^FAILED_PRECONDITION: .*not empty/);
+      assert.match(
+        await failureOf(stage({ context: { devicePath: 'SCSI (0:1)' } })),
+        /^FAILED_PRECONDITION: .*not empty/,
+      );
       assert.lengthOf(await machine.calls('mkfs.ext4'), 1);
     });
 
@@ -477,12 +723,7 @@ describe('NodeStageVolume', () => {
       'no staging path': { staging_target_path: '' },
       'a relative staging path': { staging_target_path: 'globalmount' },
       'no capability': { volume_capability: null },
-      'a block volume': {
-        volume_capability: { block: {}, access_mode: { mode: 'SINGLE_NODE_WRITER' }, access_type: 'block' },
-      },
-      'a file system that is not built': {
-        volume_capability: { ...mountCapability(), mount: { fs_type: 'xfs', mount_flags: [], volume_mount_group: '' } },
-      },
+      'a file system that is not served': { volume_capability: formattedWith('zfs') },
       'several writers': {
         volume_capability: { ...mountCapability(), access_mode: { mode: 'MULTI_NODE_MULTI_WRITER' } },
       },
@@ -511,10 +752,31 @@ describe('NodeStageVolume', () => {
 
 describe('planStage', () => {
   const disk = { slot: 1, name: 'sdb', number: '8:16', node: '/dev/sdb', scsiFolder: '', blockFolder: '' };
-  const mount = { device: '8:16', root: '/', point: '/s', readOnly: false, fileSystem: 'ext4', source: '/dev/sdb' };
-  const wish: StageWish = { volumeId: 'v', path: '/s', slot: 1, mountFlags: [], volumeUniqueId: 'u', sizeGB: 100 };
+  const mount = {
+    device: '8:16',
+    root: '/',
+    point: '/s',
+    readOnly: false,
+    fileSystemReadOnly: false,
+    fileSystem: 'ext4',
+    source: '/dev/sdb',
+  };
+  const wish: StageWish = {
+    volumeId: 'v',
+    path: '/s',
+    access: 'mount',
+    fileSystem: 'ext4',
+    slot: 1,
+    mountFlags: [],
+    volumeUniqueId: 'u',
+    sizeGB: 100,
+  };
+  const blockWish: StageWish = { ...wish, access: 'block', fileSystem: '' };
+  const wishes = fc.constantFrom(wish, blockWish);
   const record: StageRecord = {
     volumeId: 'v',
+    access: 'mount',
+    fileSystem: 'ext4',
     slot: 1,
     device: 'sdb',
     number: '8:16',
@@ -525,42 +787,60 @@ describe('planStage', () => {
     formatting: false,
     unfinishedReadOnly: [],
   };
+  const blockRecord: StageRecord = { ...record, access: 'block', fileSystem: '' };
   const views = fc.record({
-    mounted: fc.constantFrom(undefined, mount, { ...mount, device: '8:32' }),
+    mounted: fc.constantFrom(undefined, mount, { ...mount, device: '8:32' }, { ...mount, fileSystem: 'xfs' }),
     disk: fc.constantFrom(undefined, disk),
     fault: fc.constantFrom(undefined, 'dead'),
     uses: fc.constantFrom<readonly string[]>([], ['mounted at /x']),
-    record: fc.constantFrom(undefined, record, { ...record, volumeUniqueId: 'w' }, { ...record, number: '8:48' }),
-    claim: fc.constantFrom(undefined, { ...record, volumeId: 'w' }),
+    published: fc.boolean(),
+    record: fc.constantFrom(
+      undefined,
+      record,
+      blockRecord,
+      { ...record, volumeUniqueId: 'w' },
+      { ...blockRecord, volumeUniqueId: 'w' },
+      { ...blockRecord, number: '8:48' },
+    ),
+    claim: fc.constantFrom(undefined, { ...record, volumeId: 'w' }, { ...blockRecord, volumeId: 'w' }),
   });
 
-  it('forgets a device only when nothing is at the path, nobody uses it and no other volume is staged on it', () => {
+  it('brings up only where nothing is at the path, nobody uses the device and no other volume is staged on it', () => {
     fc.assert(
-      fc.property(views, (view: StageView) => {
-        const plan = planStage(wish, view);
+      fc.property(wishes, views, (want, view: StageView) => {
+        const plan = planStage(want, view);
         if (plan.do !== 'bring-up') return;
         assert.isUndefined(view.mounted);
-        assert.isUndefined(view.claim);
-        if (plan.forget !== undefined) assert.isEmpty(view.uses);
+        assert.isFalse(view.claim?.access === 'block' && view.claim.number === view.disk?.number, 'another is staged');
+        if (plan.forget === undefined) return;
+        assert.isEmpty(view.uses);
+        assert.isFalse(view.record?.access === 'block' && view.record.number === plan.forget.number, 'it is staged');
       }),
     );
   });
 
-  it('calls staged only what is mounted from the disk in the slot', () => {
+  it('calls staged only what is mounted, recorded or published from the disk in the slot, as it is wanted', () => {
     fc.assert(
-      fc.property(views, (view: StageView) => {
-        const plan = planStage(wish, view);
-        if (plan.do === 'nothing' || plan.do === 'adopt') {
-          assert.equal(view.mounted?.device, view.disk?.number);
-          assert.isUndefined(view.fault);
+      fc.property(wishes, views, (want, view: StageView) => {
+        const plan = planStage(want, view);
+        if (plan.do !== 'nothing' && plan.do !== 'adopt') return;
+        assert.strictEqual(plan.disk, view.disk);
+        assert.isUndefined(view.fault);
+        if (want.access === 'mount') {
+          assert.deepInclude(view.mounted, { device: plan.disk.number, fileSystem: want.fileSystem });
+        } else {
+          assert.isUndefined(view.mounted);
+          const recorded = view.record?.access === 'block' && view.record.number === plan.disk.number;
+          assert.isTrue(recorded || view.published);
         }
+        if (plan.do === 'nothing') assert.deepInclude(view.record, { access: want.access, volumeUniqueId: 'u' });
       }),
     );
   });
 
   it('refuses a path at which this volume was staged from a disk of another unique id', () => {
-    const view = { mounted: mount, disk, fault: undefined, uses: [], record, claim: undefined };
+    const view = { mounted: mount, disk, fault: undefined, uses: [], published: false, record, claim: undefined };
     const plan = planStage({ ...wish, volumeUniqueId: 'w' }, view);
-    assert.deepInclude(plan, { do: 'refuse', code: status.FAILED_PRECONDITION });
+    assert.deepInclude(plan, { do: 'refuse', code: status.UNAVAILABLE });
   });
 });

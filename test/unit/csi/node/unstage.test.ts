@@ -8,7 +8,15 @@ import type { StageRecord } from '../../../../csi/linux/record.ts';
 import { planUnstage } from '../../../../csi/node/unstage.ts';
 import type { NodeHandlers } from '../../../../csi/node/node.ts';
 import { DISK_BYTES, FakeMachine } from './fake-machine.ts';
-import { failureOf, patient, publishRequest, stageRequest, stagingPath, targetPath } from './requests.ts';
+import {
+  BLOCK_CAPABILITY,
+  failureOf,
+  patient,
+  publishRequest,
+  stageRequest,
+  stagingPath,
+  targetPath,
+} from './requests.ts';
 
 describe('NodeUnstageVolume', () => {
   let machine: FakeMachine;
@@ -131,6 +139,45 @@ describe('NodeUnstageVolume', () => {
     assert.deepEqual(await machine.mounts(), []);
   });
 
+  describe('of a raw block volume', () => {
+    beforeEach(async () => {
+      await unstage();
+      await node.NodeStageVolume(stageRequest(machine, { volume_capability: BLOCK_CAPABILITY }), patient);
+    });
+
+    it('leaves nothing: all is written to the disk, the device goes, and so does the record', async () => {
+      await unstage();
+      const flushes = (await machine.calls('blockdev')).filter(([option]) => option === '--flushbufs');
+      assert.lengthOf(flushes, 2);
+      assert.deepEqual(machine.devices(), {});
+      assert.deepEqual(await machine.records(), []);
+      await unstage();
+    });
+
+    it('refuses while it is published, and changes nothing', async () => {
+      const image = join(machine.home, 'disks/disk1/image');
+      await machine.addMountRow(`41 1 8:1 ${image} ${targetPath(machine)} rw - ext4 /dev/sda1 rw`);
+      assert.match(await failureOf(unstage()), /^FAILED_PRECONDITION: .*still mounted at .*pod1/);
+      assert.deepEqual(machine.devices(), { 1: 'sdb' });
+      assert.deepEqual(await machine.records(), ['vol1']);
+    });
+
+    it('does not touch the disk of another one that came into the slot', async () => {
+      const record = await readFile(join(machine.stateDir, 'vol1.json'), 'utf8');
+      await unstage();
+      await machine.addDisk('disk2', DISK_BYTES);
+      await machine.plug(1, 'disk2');
+      const other = { volume_id: 'vol2', volume_capability: BLOCK_CAPABILITY };
+      await node.NodeStageVolume(stageRequest(machine, other), patient);
+      // The same name and number, as the kernel may give them again; the record of the first has come back.
+      const number = (await readFile(machine.attributePath('sdb', 'dev'), 'utf8')).trim();
+      await writeFile(join(machine.stateDir, 'vol1.json'), record.replace(/"number":"[^"]*"/, `"number":"${number}"`));
+      await unstage();
+      assert.deepEqual(machine.devices(), { 1: 'sdb' });
+      assert.deepEqual(await machine.records(), ['vol2']);
+    });
+  });
+
   it('says which field is missing', async () => {
     assert.match(await failureOf(unstage('', '/x')), /^INVALID_ARGUMENT: volume_id is empty/);
     assert.match(await failureOf(unstage('vol1', '')), /^INVALID_ARGUMENT: staging_target_path is empty/);
@@ -153,6 +200,7 @@ describe('planUnstage', () => {
       root: fc.constant('/'),
       point: fc.constantFrom('/stage', '/pod'),
       readOnly: fc.boolean(),
+      fileSystemReadOnly: fc.boolean(),
       fileSystem: fc.constant('ext4'),
       source: fc.constant(''),
     }),
@@ -160,6 +208,8 @@ describe('planUnstage', () => {
   );
   const record = fc.record<StageRecord>({
     volumeId: fc.constantFrom('v', 'w'),
+    access: fc.constantFrom('mount' as const, 'block' as const),
+    fileSystem: fc.constant('ext4' as const),
     slot: fc.constantFrom(1, 2, 3),
     device: fc.constantFrom('sdb', 'sdc'),
     number: fc.constantFrom(...numbers),

@@ -30,4 +30,18 @@ place_of() {
   export at
 }
 
+# The parts that every mkfs has.
+begin_mkfs() { disk_of "$last" || fail 1 "${0##*/}: No such device or address"; }
+write_most() {
+  touch "$disk/noise-head"
+  [ -e "$disk/mkfs-waits" ] && read -r _ < "$disk/mkfs-waits"
+  [ -e "$disk/mkfs-dies" ] && kill -9 $$
+  [ -e "$disk/mkfs-fails" ] && fail 1 "${0##*/}: Input/output error while writing"
+}
+end_mkfs() {
+  blocks_of_disk
+  printf %s "$blocks" > "$disk/blocks"
+  printf %s "${0##*/mkfs.}" > "$disk/type"
+}
+
 fail() { code=$1; shift; echo "$*" >&2; exit "$code"; }

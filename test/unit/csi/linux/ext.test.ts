@@ -1,5 +1,5 @@
 import { assert } from 'chai';
-import { fsckVerdict, parseExt4Bytes, planGrowth } from '../../../../csi/linux/ext4.ts';
+import { fsckVerdict, parseExtBytes } from '../../../../csi/linux/ext.ts';
 
 describe('fsckVerdict', () => {
   const cases: readonly (readonly [number, ReturnType<typeof fsckVerdict>])[] = [
@@ -21,23 +21,13 @@ describe('fsckVerdict', () => {
   }
 });
 
-describe('planGrowth', () => {
-  it('grows a file system that falls short of its disk', () => assert.equal(planGrowth(100e9, 200e9), 'grow'));
-  it('leaves one alone that lacks a last block group that is too small', () => {
-    assert.equal(planGrowth(100e9 - 100e6, 100e9), 'none');
-  });
-  it('sees that a disk is smaller than what is on it', () =>
-    assert.equal(planGrowth(100e9, 100e9 - 4096), 'truncated'));
-  it('does not guess', () => assert.equal(planGrowth(undefined, 100e9), 'unknown'));
-});
-
-describe('parseExt4Bytes', () => {
+describe('parseExtBytes', () => {
   it('finds count and size among the lines of dumpe2fs', () => {
     const text = 'Inode count:  6111232\nBlock count:  24414062\nReserved block count: 0\nBlock size:   4096\n';
-    assert.equal(parseExt4Bytes(text), 24414062 * 4096);
+    assert.equal(parseExtBytes(text), 24414062 * 4096);
   });
   it('is undefined when one is missing', () => {
-    assert.isUndefined(parseExt4Bytes('Block count: 24414062\n'));
-    assert.isUndefined(parseExt4Bytes(''));
+    assert.isUndefined(parseExtBytes('Block count: 24414062\n'));
+    assert.isUndefined(parseExtBytes(''));
   });
 });

@@ -1,0 +1,14 @@
+import { DRIVER_NAME } from './names.ts';
+
+/** What of a Node tells which volumes are attached to it. */
+export interface UsingNode {
+  readonly status?: { readonly volumesAttached?: readonly { readonly name: string }[] };
+}
+
+/** How the attach-detach controller names a volume: this, then the volume handle (k8s.io/kubernetes, `pkg/volume/csi`). */
+const NAME_PREFIX = `kubernetes.io/csi/${DRIVER_NAME}^`;
+
+/** How many volumes of this driver Kubernetes has attached to a node. */
+export function attachedVolumes({ status }: UsingNode): number {
+  return (status?.volumesAttached ?? []).filter(({ name }) => name.startsWith(NAME_PREFIX)).length;
+}

@@ -1,0 +1,89 @@
+import { describeError, type Logger } from '../../daemon/logger.ts';
+import type { Clock } from '../../daemon/clock.ts';
+import { CONFLICT_POLICIES, retryOnConflict } from '../../kube/conflict.ts';
+import { isForbidden, isNotFound } from '../../kube/errors.ts';
+import { taintsReplaced } from '../../kube/patches.ts';
+import type { KubeClient } from '../../kube/rest.ts';
+import type { Node } from '../../kube/types.ts';
+import { DRIVER_NAME } from '../names.ts';
+
+/**
+ * Key of a taint that an operator may have nodes register with (kubelet `--register-with-taints`), so that no pod with a volume comes
+ * before the driver: until then the scheduler knows neither the node's zone nor its limit of volumes (docs/reference/csi.md F.2 no. 14, 31).
+ */
+export const STARTUP_TAINT = `${DRIVER_NAME}/agent-not-ready`;
+
+/** How often it is looked whether kubelet has registered the driver. Our choice. */
+const LOOK_MS = 2_000;
+
+/** What of a CSINode tells which drivers kubelet knows. */
+interface CsiNode {
+  readonly spec?: { readonly drivers?: readonly { readonly name: string }[] };
+}
+
+export interface StartupTaintOptions {
+  readonly nodeName: string;
+  readonly kube: Pick<KubeClient, 'get' | 'patch'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * Takes the start-up taint off this node as soon as kubelet has registered the driver; one read where there is no such taint.
+ * Errors are repeated, since the taint keeps pods away; only without the right to read or to patch Nodes it is given up.
+ */
+export async function removeStartupTaint(options: StartupTaintOptions, signal: AbortSignal): Promise<void> {
+  const { clock, logger, nodeName } = options;
+  for (;;) {
+    try {
+      if (await isDone(options, signal)) return;
+    } catch (error) {
+      if (signal.aborted) return;
+      if (isForbidden(error)) {
+        logger.warn(`This account may not take the taint ${STARTUP_TAINT} off its Node, should it be there`, {
+          node: nodeName,
+          reason: describeError(error),
+        });
+        return;
+      }
+      logger.warn('The start-up taint is looked at again', { node: nodeName, reason: describeError(error) });
+    }
+    await clock.sleep(LOOK_MS, signal);
+  }
+}
+
+async function isDone(options: StartupTaintOptions, signal: AbortSignal): Promise<boolean> {
+  const { nodeName, kube, clock, logger } = options;
+  const path = `/api/v1/nodes/${encodeURIComponent(nodeName)}`;
+  if (patchFor(await kube.get<Node>(path, { signal })) === undefined) return true;
+  if (!(await isRegistered(options, signal))) return false;
+  await retryOnConflict(
+    CONFLICT_POLICIES.nodeUpdate,
+    async () => {
+      const patch = patchFor(await kube.get<Node>(path, { signal }));
+      if (patch !== undefined) await kube.patch(path, patch, 'strategic', { signal });
+    },
+    { clock, signal },
+  );
+  logger.info('Start-up taint removed', { node: nodeName, taint: STARTUP_TAINT });
+  return true;
+}
+
+function patchFor(node: Node): ReturnType<typeof taintsReplaced> {
+  const taints = node.spec?.taints ?? [];
+  return taintsReplaced(
+    node,
+    taints.filter(({ key }) => key !== STARTUP_TAINT),
+  );
+}
+
+async function isRegistered({ nodeName, kube }: StartupTaintOptions, signal: AbortSignal): Promise<boolean> {
+  try {
+    const path = `/apis/storage.k8s.io/v1/csinodes/${encodeURIComponent(nodeName)}`;
+    const { spec } = await kube.get<CsiNode>(path, { signal });
+    return (spec?.drivers ?? []).some(({ name }) => name === DRIVER_NAME);
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
+  }
+}

@@ -1,4 +1,4 @@
-/** Bundles the programs into `dist/`. */
+/** Bundles the programs into `dist/`, or into the folder that is named. */
 import { rm } from 'node:fs/promises';
 import { build } from 'esbuild';
 import { BUNDLE } from './bundle.ts';
@@ -9,10 +9,11 @@ const PROGRAMS = {
   'nifcloud-simulator': 'simulator/main.ts',
 };
 
-await rm('dist', { recursive: true, force: true });
+const outdir = process.argv[2] ?? 'dist';
+await rm(outdir, { recursive: true, force: true });
 await build({
   entryPoints: PROGRAMS,
-  outdir: 'dist',
+  outdir,
   ...BUNDLE,
   logLevel: 'info',
 });

@@ -60,9 +60,9 @@ describe('Dockerfile', () => {
   before(async () => (folder = await mkdtemp(join(tmpdir(), 'image-'))));
   after(() => rm(folder, { recursive: true, force: true }));
 
-  it("builds: its build stage's commands run on the files it copies, and the programs of the last stage start", async () => {
-    const [build, last, ...others] = await stages();
-    expect([build?.name, last?.name, others]).to.deep.equal(['build', '', []]);
+  it("builds: its build stage's commands run on the files it copies, and each program's image starts it", async () => {
+    const [build, programs, ...images] = await stages();
+    expect([build?.name, programs?.name]).to.deep.equal(['build', 'programs']);
     const source = join(folder, 'src');
     const files = await context();
     await mkdir(source);
@@ -71,22 +71,28 @@ describe('Dockerfile', () => {
       if (word === 'COPY') await copyIn(files, words.slice(0, -1), join(source, words.at(-1) ?? ''));
       if (word === 'RUN') await run('sh', ['-c', rest], { cwd: source, maxBuffer: 2 ** 26 });
     }
-    for (const { word, rest } of last?.instructions ?? []) {
+    for (const { word, rest } of programs?.instructions ?? []) {
       const copied = /^--from=build \/src\/(\S+) (\S+)$/.exec(word === 'COPY' ? rest : '');
       if (copied !== null)
         await cp(join(source, copied[1] ?? ''), join(folder, 'app', copied[2] ?? ''), { recursive: true });
     }
-    for (const program of [
+    expect(images.map(({ name }) => name)).to.have.members([
       'nifcloud-cloud-controller-manager',
       'nifcloud-additional-storage-csi-driver',
       'nifcloud-simulator',
-    ]) {
-      const { stdout } = await run(process.execPath, [join(folder, 'app/dist', `${program}.js`), '--help'], {
-        cwd: folder,
+    ]);
+    for (const { image, name: program, instructions } of images) {
+      expect({ image, instructions }).to.deep.equal({
+        image: 'programs',
+        instructions: [{ word: 'ENTRYPOINT', rest: `["/bin/${program}"]` }],
       });
-      expect(stdout).to.contain(`Usage: ${program} [flags]`);
-      const wrapper = await readFile(join(ROOT, 'image/bin', program), 'utf8');
-      expect(wrapper).to.contain(`/app/dist/${program}.js "$@"`);
+      const start = (await readFile(join(ROOT, 'image/bin', program), 'utf8')).replaceAll('/app/', `${folder}/app/`);
+      // The node server is started with flags of Node of its own.
+      for (const flags of program.endsWith('csi-driver') ? [['--mode=node'], ['--mode=controller']] : [[]]) {
+        const { stdout, stderr } = await run('sh', ['-c', start, program, ...flags, '--help'], { cwd: folder });
+        expect(stdout).to.contain(`Usage: ${program} [flags]`);
+        expect(stderr).to.equal('');
+      }
     }
   });
 });

@@ -10,7 +10,9 @@ describe('Dockerfile', () => {
   before(async () => (dockerfile = await readFile(new URL('../../../Dockerfile', import.meta.url), 'utf8')));
 
   it('pins every image to an exact version', () => {
-    const images = [...dockerfile.matchAll(/^FROM\s+(\S+)/gm)].map(([, image]) => image);
+    const stages = [...dockerfile.matchAll(/^FROM\s+(\S+)(?:\s+AS\s+(\S+))?/gm)];
+    const names = stages.map(([, , name]) => name);
+    const images = stages.map(([, image]) => image).filter((image) => !names.includes(image));
     expect(images).to.have.length(2);
     for (const image of images) expect(image).to.match(/^[a-z0-9./-]+:\d+\.\d+\.\d+-[a-z0-9-]+$/);
   });

@@ -4,3 +4,13 @@ export interface Figure {
   readonly unit: string;
   readonly values: Readonly<Record<string, number>>;
 }
+
+/** One line for each figure. */
+export function print({ what, unit, values }: Figure): void {
+  const columns = Object.entries(values).map(([name, value]) => `${name}: ${number(value).padStart(8)}`);
+  process.stdout.write(`${what.padEnd(70)} ${unit.padEnd(8)} ${columns.join('   ')}\n`);
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en', { maximumFractionDigits: 1 });
+}

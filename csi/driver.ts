@@ -11,6 +11,7 @@ import type { CredentialSource } from '../nifcloud/credentials.ts';
 import type { Nifcloud } from '../nifcloud/nifcloud.ts';
 import { attachedVolumes } from './attached-volumes.ts';
 import type { UsingNode } from './attached-volumes.ts';
+import { errorCode } from './linux/host.ts';
 import { DRIVER_NAME, DRIVER_VERSION } from './names.ts';
 import type { StartupTaintOptions } from './node/startup-taint.ts';
 import { PROGRAM } from './options.ts';
@@ -28,6 +29,9 @@ const USER_AGENT = `${PROGRAM}/${DRIVER_VERSION}`;
  */
 const KUBE_QPS = 50;
 const KUBE_BURST = 100;
+
+/** Why a folder can't be made in a pod that is not the node server's. A full or broken disk is another matter, which may pass. */
+const NO_FOLDER: ReadonlySet<string | undefined> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR']);
 
 /** The process that a driver lives in, where it is not this one alone. */
 interface Surroundings {
@@ -139,7 +143,7 @@ export class Driver {
     try {
       return { ...(await handlers) };
     } catch (error) {
-      if (this.#options.mode !== 'all') throw error;
+      if (this.#options.mode !== 'all' || !NO_FOLDER.has(errorCode(error))) throw error;
       this.logger.warn('The Node service is not offered: its records can be kept nowhere', {
         reason: describeError(error),
       });

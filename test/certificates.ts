@@ -6,6 +6,7 @@ import {
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
   PemConverter,
+  SubjectAlternativeNameExtension,
   X509CertificateGenerator,
 } from '@peculiar/x509';
 import type { Certificate } from '../daemon/certificate.ts';
@@ -22,6 +23,8 @@ export interface Wanted {
   readonly endsAtMs?: number;
   /** It may sign others. */
   readonly isAuthority?: boolean;
+  /** IP addresses that a server answers at. */
+  readonly addresses?: readonly string[];
 }
 
 /** Signs certificates, as the authority of a cluster does. */
@@ -55,6 +58,7 @@ export class Authority {
     usage = 'client',
     endsAtMs = Date.now() + DAY_MS,
     isAuthority = false,
+    addresses = [],
   }: Wanted): Promise<Certificate> {
     const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
     const certificate = await X509CertificateGenerator.create({
@@ -68,6 +72,9 @@ export class Authority {
       extensions: [
         new BasicConstraintsExtension(isAuthority, undefined, true),
         new ExtendedKeyUsageExtension([usage === 'client' ? ExtendedKeyUsage.clientAuth : ExtendedKeyUsage.serverAuth]),
+        ...(addresses.length === 0
+          ? []
+          : [new SubjectAlternativeNameExtension(addresses.map((value) => ({ type: 'ip', value })))]),
       ],
     });
     const key = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey);

@@ -109,9 +109,7 @@ export class Growth {
     if (unseen?.fromGB !== volume.sizeGB) return;
     await this.#volumes.until(
       volume.id,
-      (seen) => {
-        return this.#grown(seen, unseen) ?? (this.#isOld(unseen) ? { now: seen } : undefined);
-      },
+      (seen) => this.#grown(seen, unseen) ?? (this.#isOld(unseen) ? { now: seen } : undefined),
       signal,
     );
   }

@@ -9,7 +9,7 @@ import type { BoundedLooks } from './bounded-looks.ts';
 import { mountsAt, parseMountinfo } from './mountinfo.ts';
 import type { Mount } from './mountinfo.ts';
 import { deviceNumber } from './scsi.ts';
-import { MOUNT_TIMEOUT_MS, requireTool, runTool, toolWords } from './tools.ts';
+import { MOUNT_TIMEOUT_MS, requireTool, runTool, toolFailure, toolWords } from './tools.ts';
 
 /**
  * A table that changes while it is read may lack rows, so it is read until two readings agree (as mount-utils does).
@@ -114,7 +114,9 @@ export async function unmountAll(host: Host, path: string): Promise<void> {
 /**
  * Unmounts what is mounted at a path if it is dead, so that the path can be used again (docs/reference/csi.md D.3).
  *
- * Dead is what `stat` fails at, whatever the error: for root there is no other reason to at a path that is in the mount table.
+ * Dead is what `stat` fails at, whatever the error: for root there is no other reason to at a path that is in the mount table. Any
+ * other exit code than its 1 is of something else, such as the loading of its libraries where memory is short.
+ * @throws ToolError when it could not be looked at.
  * @throws RpcError UNAVAILABLE when it does not answer, where unmounting would hang as well, and when it can't be taken off.
  */
 export async function clearDeadMount(
@@ -128,6 +130,7 @@ export async function clearDeadMount(
     throw new RpcError(status.UNAVAILABLE, `what is mounted at ${path} does not answer: its disk is stuck or gone`);
   }
   if (found.exitCode === 0) return;
+  if (found.exitCode !== 1) throw toolFailure(found);
   host.logger.warn('A dead mount is taken off', { path, reason: toolWords(found) });
   try {
     await unmountAll(host, path);

@@ -147,8 +147,12 @@ export class StageRecords {
     await this.#syncFolder();
   }
 
-  /** The file whose lock the tools hold that change the volume's disk. */
+  /**
+   * The file whose lock the tools hold that change the volume's disk.
+   * @throws RpcError INVALID_ARGUMENT for an id that no volume can have: it would be a file elsewhere.
+   */
   lockFile(volumeId: string): string {
+    StageRecords.requireVolumeId(volumeId);
     return join(this.#folder, `${volumeId}.lock`);
   }
 
@@ -173,7 +177,8 @@ function parse(text: string): StageRecord {
   return value as unknown as StageRecord;
 }
 
-function isStaged(record: StageRecord): boolean {
+/** Whether the volume is staged, or being staged: not so is one of which only an unfinished mkfs is left, see `StageRecords.unstage`. */
+export function isStaged(record: StageRecord): boolean {
   return record.number !== '';
 }
 

@@ -12,6 +12,7 @@ import type { Clock } from '../../daemon/clock.ts';
 import type { Logger } from '../../daemon/logger.ts';
 import { BoundedLooks } from '../linux/bounded-looks.ts';
 import { StageRecords } from '../linux/record.ts';
+import { unlessAborted } from '../unless-aborted.ts';
 import { VolumeLocks } from '../volume-locks.ts';
 import { nodeExpandVolume } from './expand.ts';
 import { nodeGetInfo } from './info.ts';
@@ -91,7 +92,11 @@ export async function createNodeService(options: NodeOptions): Promise<NodeHandl
     ): Rpc<Request, Response> =>
     async (request, signal) => {
       signal.throwIfAborted();
-      return unlessAborted(signal, serve(service, request, signal), logger);
+      const work = serve(service, request, signal);
+      work.catch((error: unknown) => {
+        if (signal.aborted && error !== signal.reason) logger.error('Work failed after its caller had gone', error);
+      });
+      return unlessAborted(work, signal);
     };
   return {
     NodeStageVolume: rpc(nodeStageVolume),
@@ -103,20 +108,4 @@ export async function createNodeService(options: NodeOptions): Promise<NodeHandl
     NodeGetCapabilities: async () => ({ capabilities: CAPABILITIES.map((type) => ({ rpc: { type } })) }),
     NodeGetInfo: (_request, signal) => nodeGetInfo(options, limit, signal),
   };
-}
-
-/**
- * The outcome of `work`, or the signal's reason if it aborts before. How the work ends after that is logged if it
- * fails.
- */
-function unlessAborted<T>(signal: AbortSignal, work: Promise<T>, logger: Logger): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, (error: unknown) => {
-      if (signal.aborted && error !== signal.reason) logger.error('Work failed after its caller had gone', error);
-      reject(error);
-    });
-    void work.finally(() => signal.removeEventListener('abort', onAbort)).catch(() => undefined);
-  });
 }

@@ -14,8 +14,9 @@ import { RpcError } from '../rpc-error.ts';
 import { parseCapability } from '../volume-capability.ts';
 import type { Capability } from '../volume-capability.ts';
 import { required, requiredPath } from './request.ts';
-import { bootIdOf, slotClaim, stagedDisk } from './service.ts';
+import { bootIdOf, claimOn, mindingMount, stagedDisk } from './service.ts';
 import type { NodeService } from './service.ts';
+import { recordOfThisBoot } from './volume-at.ts';
 
 /**
  * NodePublishVolume: afterwards the staged file system, or the device node of the staged disk, is also at the target path, read-only
@@ -37,7 +38,7 @@ export async function nodePublishVolume(
   const staging = requiredPath('staging_target_path', request.staging_target_path);
   const slot = parseDevicePath(request.publish_context['devicePath'] ?? '');
   const wish = { volumeId, staging, target, readOnly: request.readonly, access, accessMode, slot };
-  await service.locks.hold(volumeId, () => publish(service, wish));
+  await service.locks.hold(volumeId, () => mindingMount(service, target, () => publish(service, wish)));
   return {};
 }
 
@@ -111,13 +112,13 @@ function existing(reason: string): PublishPlan {
 async function publish(service: NodeService, wish: PublishWish): Promise<void> {
   const { records } = service;
   await clearDeadMount(service, wish.target);
-  const record = await records.get(wish.volumeId);
+  const record = await recordOfThisBoot(service, wish.volumeId);
   const { from, view } = await look(service, wish, record);
   const plan = planPublish(wish, view);
   if (plan.do === 'refuse') throw new RpcError(plan.code, `volume ${wish.volumeId} is not published: ${plan.reason}`);
   if (plan.do === 'bind' && wish.readOnly && record !== undefined) {
     // Two mount calls: if we die in between, the record tells the next one that the target was meant to be read-only.
-    await records.save({ ...record, unfinishedReadOnly: [...record.unfinishedReadOnly, wish.target] });
+    await records.save({ ...record, unfinishedReadOnly: [...new Set([...record.unfinishedReadOnly, wish.target])] });
   }
   if (plan.do === 'bind') await makeTarget(wish);
   if (plan.do !== 'nothing') await mountTarget(service, wish, plan.do === 'bind' ? from : undefined, view.source);
@@ -195,11 +196,13 @@ async function blockDisk(
   record: StageRecord | undefined,
 ): Promise<Disk | undefined> {
   const { host, records } = service;
-  if (record !== undefined) return stagedDisk(service, record);
-  if (slot === undefined || slotClaim(await records.all(), slot, await bootIdOf(host), volumeId) !== undefined) {
-    return undefined;
+  if (record !== undefined) {
+    // Attached anew in another slot, it has to be staged from there: what is in this one now may be another volume's.
+    return slot === undefined || slot === record.slot ? stagedDisk(service, record) : undefined;
   }
-  return (await dataDisks(host)).find((disk) => disk.slot === slot);
+  const disk = (await dataDisks(host)).find((one) => one.slot === slot);
+  const claim = disk && claimOn(await records.all(), disk, await bootIdOf(host), volumeId);
+  return claim === undefined ? disk : undefined;
 }
 
 /** Makes what is bound over: a folder for a file system, an empty file for a device node. One that is there is taken as it is. */

@@ -1,11 +1,14 @@
 import { join } from 'node:path';
+import { status } from '@grpc/grpc-js';
 import type { BoundedLooks } from '../linux/bounded-looks.ts';
 import type { Host } from '../linux/host.ts';
+import { mountsAtPath } from '../linux/mounts.ts';
 import type { StageRecord, StageRecords } from '../linux/record.ts';
 import { dataDisks } from '../linux/scsi.ts';
 import type { Disk } from '../linux/scsi.ts';
 import { attribute } from '../linux/sysfs.ts';
 import { runLocked } from '../linux/tools.ts';
+import { RpcError } from '../rpc-error.ts';
 import type { VolumeLocks } from '../volume-locks.ts';
 
 /** What the RPCs of the node share. */
@@ -34,26 +37,31 @@ export async function bootIdOf(host: Host): Promise<string> {
   return (await attribute(join(host.root, 'proc/sys/kernel/random/boot_id'))) ?? '';
 }
 
+/** Whether a record tells of this very device, as far as names and numbers can: after a reboot they can't. */
+export function isRecordOf({ slot, device, number }: StageRecord, disk: Disk): boolean {
+  return slot === disk.slot && device === disk.name && number === disk.number;
+}
+
 /**
- * The volume that is staged, by the records, in a slot, other than `volumeId`. One that is only being formatted has no
+ * The volume that is staged, by the records, on a disk, other than `volumeId`. One that is only being formatted has no
  * claim (a running mkfs shows in the disk's uses), and one of before a reboot has lost it.
  */
-export function slotClaim(
+export function claimOn(
   records: readonly StageRecord[],
-  slot: number,
+  disk: Disk,
   bootId: string,
   volumeId: string,
 ): StageRecord | undefined {
   return records.find(
-    (record) => record.slot === slot && record.bootId === bootId && !record.formatting && record.volumeId !== volumeId,
+    (record) =>
+      isRecordOf(record, disk) && record.bootId === bootId && !record.formatting && record.volumeId !== volumeId,
   );
 }
 
 /** The disk that a volume was staged from, if the kernel still has that very device. */
 export async function stagedDisk({ host }: NodeService, record: StageRecord): Promise<Disk | undefined> {
   if (record.bootId !== (await bootIdOf(host))) return undefined;
-  const { slot, device, number } = record;
-  return (await dataDisks(host)).find((disk) => disk.slot === slot && disk.name === device && disk.number === number);
+  return (await dataDisks(host)).find((disk) => isRecordOf(record, disk));
 }
 
 /**
@@ -64,4 +72,32 @@ export async function stagedDisk({ host }: NodeService, record: StageRecord): Pr
 export async function requireQuiet(service: NodeService, record: StageRecord, disk: Disk): Promise<void> {
   // Any tool would do: the lock is what matters, so its exit code does not.
   await runLocked(service.records.lockFile(record.volumeId), 'blockdev', ['--getsize64', disk.node]);
+}
+
+/** Codes that leave open, for kubelet (its `isFinalError`), whether the call has done something. */
+const NOT_FINAL: ReadonlySet<status> = new Set([
+  status.CANCELLED,
+  status.DEADLINE_EXCEEDED,
+  status.UNAVAILABLE,
+  status.RESOURCE_EXHAUSTED,
+  status.ABORTED,
+]);
+
+/**
+ * Runs the work of a call that mounts something at a path. While something is mounted there it does not end with a final code: after
+ * one the kubelet would take the path for free, and never unmount it. ALREADY_EXISTS is final too, but the specification demands it.
+ */
+export async function mindingMount(service: NodeService, path: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    const code = cause instanceof RpcError ? cause.code : status.INTERNAL;
+    if (NOT_FINAL.has(code) || code === status.ALREADY_EXISTS) throw cause;
+    const isThere = await mountsAtPath(service.host, path).then(
+      ({ layers }) => layers.length > 0,
+      () => true,
+    );
+    if (!isThere) throw cause;
+    throw new RpcError(status.UNAVAILABLE, `${path} stays mounted`, { cause });
+  }
 }

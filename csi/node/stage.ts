@@ -13,7 +13,7 @@ import { RpcError } from '../rpc-error.ts';
 import { parseCapability } from '../volume-capability.ts';
 import type { Capability } from '../volume-capability.ts';
 import { invalid, required, requiredPath } from './request.ts';
-import { bootIdOf, holdSlot, requireQuiet, slotClaim } from './service.ts';
+import { bootIdOf, claimOn, holdSlot, isRecordOf, mindingMount, requireQuiet } from './service.ts';
 import type { NodeService } from './service.ts';
 import { growStaged, requireWholeNode, stageFileSystem } from './stage-file-system.ts';
 
@@ -22,7 +22,7 @@ export interface StageWish extends Pick<Capability, 'access' | 'fileSystem' | 'm
   readonly volumeId: string;
   readonly path: string;
   readonly slot: number;
-  /** `''` = not told: attached by the Go driver (docs/reference/csi.md C.1). */
+  /** `''` = not told: made and attached by the Go driver (docs/reference/csi.md C.1). */
   readonly volumeUniqueId: string;
   /** At the time of the attach, so a lower bound; undefined = not told. */
   readonly sizeGB: number | undefined;
@@ -40,7 +40,9 @@ export async function nodeStageVolume(
   signal: AbortSignal,
 ): Promise<Record<string, never>> {
   const wish = stageWish(request);
-  await service.locks.hold(wish.volumeId, () => holdSlot(service, wish.slot, () => stage(service, wish, signal)));
+  await service.locks.hold(wish.volumeId, () =>
+    holdSlot(service, wish.slot, () => mindingMount(service, wish.path, () => stage(service, wish, signal))),
+  );
   return {};
 }
 
@@ -49,7 +51,8 @@ function stageWish(request: NodeStageVolumeRequest__Output): StageWish {
   const path = requiredPath('staging_target_path', request.staging_target_path);
   const { access, fileSystem, mountFlags } = parseCapability(request.volume_capability);
   StageRecords.requireVolumeId(volumeId);
-  const { devicePath = '', volumeUniqueId = '', sizeGB: size = '' } = request.publish_context;
+  const { devicePath = '', volumeUniqueId: attached = '', sizeGB: size = '' } = request.publish_context;
+  const volumeUniqueId = attached || (request.volume_context['volumeUniqueId'] ?? '');
   const slot = parseDevicePath(devicePath);
   if (slot === undefined) {
     throw invalid(`publish_context devicePath is ${JSON.stringify(devicePath)}, not "SCSI (0:N)" of a data disk`);
@@ -73,7 +76,7 @@ export interface StageView {
   readonly published: boolean;
   /** The record of this volume, if it was made since the machine booted. */
   readonly record: StageRecord | undefined;
-  /** The record of another volume that is staged in the slot. */
+  /** The record of another volume that is staged on that disk. */
   readonly claim: StageRecord | undefined;
 }
 
@@ -88,11 +91,9 @@ export type StagePlan =
 export function planStage(wish: StageWish, view: StageView): StagePlan {
   const { mounted, disk, claim, record } = view;
   if (mounted !== undefined) return planMounted(wish, mounted, view);
-  if (claim !== undefined && isStanding(claim, view)) {
-    return unmet(`SCSI slot ${wish.slot} holds volume ${claim.volumeId}, which is staged; unstage that first`);
-  }
+  if (claim !== undefined && isStanding(claim, view.uses)) return claimed(wish, claim);
   if (disk === undefined) return { do: 'bring-up', forget: undefined };
-  if (record?.access === 'block' && record.number === disk.number) return planStaged(wish, disk, view);
+  if (record?.access === 'block' && isRecordOf(record, disk)) return planStaged(wish, disk, view);
   if (wish.access === 'block' && view.published) return planStaged(wish, disk, view);
   if (view.uses.length > 0) {
     return unmet(`disk ${disk.name} in SCSI slot ${wish.slot} is in use: ${view.uses.join(', ')}`);
@@ -101,11 +102,15 @@ export function planStage(wish: StageWish, view: StageView): StagePlan {
 }
 
 /**
- * Whether a record that names the slot still means what is in it. The Go driver leaves the records alone when it unstages; then the device
- * is another one, or nobody has it mounted any more.
+ * Whether the volume of a record is still staged. The Go driver leaves the records alone when it unstages; then nobody has the disk
+ * mounted any more, or it is another one to which Linux has given the same name.
  */
-function isStanding(claim: StageRecord, { disk, uses }: StageView): boolean {
-  return disk?.number === claim.number && (claim.access === 'block' || uses.length > 0);
+function isStanding(claim: StageRecord, uses: readonly string[]): boolean {
+  return claim.access === 'block' || uses.length > 0;
+}
+
+function claimed({ slot }: StageWish, { volumeId }: StageRecord): StagePlan & { readonly do: 'refuse' } {
+  return unmet(`SCSI slot ${slot} holds volume ${volumeId}, which is staged; unstage that first`);
 }
 
 function planMounted(wish: StageWish, mounted: Mount, view: StageView): StagePlan {
@@ -124,7 +129,7 @@ function planMounted(wish: StageWish, mounted: Mount, view: StageView): StagePla
 /** What is left to do for a volume that is staged from the disk in its slot. */
 function planStaged(wish: StageWish, disk: Disk, { fault, record }: StageView): StagePlan {
   if (fault !== undefined) return stuck(`disk ${disk.name} is staged and does not work: ${fault}`);
-  if (record?.number !== disk.number) return { do: 'adopt', disk };
+  if (record === undefined || !isRecordOf(record, disk)) return { do: 'adopt', disk };
   if (record.volumeUniqueId !== '' && wish.volumeUniqueId !== '' && record.volumeUniqueId !== wish.volumeUniqueId) {
     return stuck(`disk ${record.volumeUniqueId} is staged as this volume, not ${wish.volumeUniqueId}`);
   }
@@ -132,10 +137,11 @@ function planStaged(wish: StageWish, disk: Disk, { fault, record }: StageView): 
   if (record.mountFlags.join('\n') !== wish.mountFlags.join('\n')) {
     return existing('with other mount flags');
   }
-  return { do: 'nothing', disk };
+  // What is staged is no unfinished mkfs any more: the Go driver has ended it.
+  return { do: record.formatting ? 'adopt' : 'nothing', disk };
 }
 
-function unmet(reason: string): StagePlan {
+function unmet(reason: string): StagePlan & { readonly do: 'refuse' } {
   return { do: 'refuse', code: status.FAILED_PRECONDITION, reason };
 }
 
@@ -169,11 +175,11 @@ async function stage(service: NodeService, wish: StageWish, signal: AbortSignal)
     uses: disk === undefined || mounted !== undefined ? [] : await usesOf(disk, mounts),
     published: disk !== undefined && (await isPublished(wish, disk, mounts)),
     record: record?.bootId === bootId ? record : undefined,
-    claim: slotClaim(await records.all(), wish.slot, bootId, wish.volumeId),
+    claim: disk && claimOn(await records.all(), disk, bootId, wish.volumeId),
   });
   switch (plan.do) {
     case 'refuse':
-      throw new RpcError(plan.code, `volume ${wish.volumeId} is not staged: ${plan.reason}`);
+      throw refusal(wish, plan);
     case 'nothing':
     case 'adopt':
       if (plan.do === 'adopt') await records.save(newRecord(wish, plan.disk, bootId));
@@ -187,12 +193,20 @@ async function stage(service: NodeService, wish: StageWish, signal: AbortSignal)
       const leastBytes = wish.sizeGB === undefined ? 1 : leastBytesOf(wish.sizeGB);
       const found = await untilDisk(host, controller, wish.slot, leastBytes, signal);
       await requireWholeNode(found.disk, found.sizeBytes);
+      // Only now it has a name, maybe that of a disk which has left.
+      const claim = claimOn(await records.all(), found.disk, bootId, wish.volumeId);
+      if (claim !== undefined && isStanding(claim, [])) throw refusal(wish, claimed(wish, claim));
+      if (claim !== undefined) await records.remove(claim.volumeId);
       const fresh = { ...found, record: newRecord(wish, found.disk, bootId), formatBegun: isFormatBegun(record, wish) };
       if (files === undefined) await records.save(fresh.record);
       else await stageFileSystem(service, files, fresh, signal);
       host.logger.info('Volume staged', { volumeId: wish.volumeId, disk: found.disk.name, slot: wish.slot });
     }
   }
+}
+
+function refusal({ volumeId }: StageWish, { code, reason }: StagePlan & { readonly do: 'refuse' }): RpcError {
+  return new RpcError(code, `volume ${volumeId} is not staged: ${reason}`);
 }
 
 /**

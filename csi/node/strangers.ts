@@ -4,7 +4,7 @@ import { dataDisks } from '../linux/scsi.ts';
 import type { Disk } from '../linux/scsi.ts';
 import { deviceBinds, usesOf } from '../linux/usage.ts';
 import { RpcError } from '../rpc-error.ts';
-import { bootIdOf, holdSlot } from './service.ts';
+import { bootIdOf, holdSlot, isRecordOf } from './service.ts';
 import type { NodeService } from './service.ts';
 
 /** Part of every path where kubelet stages volumes or publishes raw block volumes, those of the Go driver included. */
@@ -25,13 +25,16 @@ export interface DiskCensus {
 export async function diskCensus(service: NodeService): Promise<DiskCensus> {
   const { host, records } = service;
   const bootId = await bootIdOf(host);
-  const recorded = new Set((await records.all()).filter((one) => one.bootId === bootId).map(({ slot }) => slot));
+  const recorded = (await records.all()).filter((one) => one.bootId === bootId);
   const strangers: { disk: Disk; uses: readonly string[] }[] = [];
   let staged = 0;
   for (const disk of await dataDisks(host)) {
     const mounts = await readMounts(host);
     const shows = [...mounts.filter(({ device }) => device === disk.number), ...(await deviceBinds(disk, mounts))];
-    if (recorded.has(disk.slot) || shows.some(({ point }) => point.includes(KUBELET_STAGING))) {
+    if (
+      recorded.some((record) => isRecordOf(record, disk)) ||
+      shows.some(({ point }) => point.includes(KUBELET_STAGING))
+    ) {
       staged++;
       continue;
     }

@@ -1,11 +1,11 @@
 import { status } from '@grpc/grpc-js';
 import { describeError } from '../../daemon/logger.ts';
 import { readMounts } from '../linux/mounts.ts';
-import { deleteDisk, faultOf, wrongNode } from '../linux/scsi.ts';
+import { deleteDisk, faultOf, isThere, wrongNode } from '../linux/scsi.ts';
 import type { Disk } from '../linux/scsi.ts';
 import { usesOf } from '../linux/usage.ts';
 import { RpcError } from '../rpc-error.ts';
-import { bootIdOf, holdSlot, slotClaim } from './service.ts';
+import { bootIdOf, claimOn, holdSlot } from './service.ts';
 import type { NodeService } from './service.ts';
 import { diskCensus } from './strangers.ts';
 
@@ -78,8 +78,9 @@ export async function deathOf({ looks }: NodeService, disk: Disk): Promise<strin
 async function forget(service: NodeService, disk: Disk, signal: AbortSignal): Promise<void> {
   const { host, records } = service;
   // Looked at again, now that nobody can begin to work in the slot.
-  const claim = slotClaim(await records.all(), disk.slot, await bootIdOf(host), '');
+  const claim = claimOn(await records.all(), disk, await bootIdOf(host), '');
   const uses = await usesOf(disk, await readMounts(host));
-  if (claim !== undefined || uses.length > 0) throw new RpcError(status.ABORTED, `disk ${disk.name} is in use`);
+  if (claim !== undefined || uses.length > 0 || !(await isThere(disk)))
+    throw new RpcError(status.ABORTED, `disk ${disk.name} is in use`);
   await deleteDisk(host, disk, signal);
 }

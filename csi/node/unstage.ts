@@ -4,13 +4,13 @@ import { until } from '../linux/host.ts';
 import type { Mount } from '../linux/mountinfo.ts';
 import { mountPointOf, mountsAtPath, readMounts, syncFileSystem, unmountAll } from '../linux/mounts.ts';
 import type { StageRecord } from '../linux/record.ts';
-import { dataDisks, deleteDisk } from '../linux/scsi.ts';
+import { dataDisks, deleteDisk, isThere } from '../linux/scsi.ts';
 import type { Disk } from '../linux/scsi.ts';
 import { LOOK_TIMEOUT_MS, runTool, toolWords } from '../linux/tools.ts';
 import { deviceBinds, usesOf } from '../linux/usage.ts';
 import { RpcError } from '../rpc-error.ts';
 import { required, requiredPath } from './request.ts';
-import { bootIdOf, holdSlot, requireQuiet, slotClaim } from './service.ts';
+import { bootIdOf, claimOn, holdSlot, isRecordOf, requireQuiet } from './service.ts';
 import type { NodeService } from './service.ts';
 
 /**
@@ -63,8 +63,9 @@ export function planUnstage(view: UnstageView): UnstagePlan {
   const record = view.records.find(({ volumeId }) => volumeId === view.volumeId);
   const forget = view.disks.filter(
     (disk) =>
-      slotClaim(view.records, disk.slot, view.bootId, view.volumeId) === undefined &&
-      (layers.some((layer) => layer.device === disk.number) || isDiskOfRecord(disk, record, view.bootId)),
+      claimOn(view.records, disk, view.bootId, view.volumeId) === undefined &&
+      (layers.some((layer) => layer.device === disk.number) ||
+        (record?.bootId === view.bootId && isRecordOf(record, disk))),
   );
   const devices = new Set([...layers.map(({ device }) => device), ...forget.map(({ number }) => number)]);
   const elsewhere = view.mounts.filter((mount) => devices.has(mount.device) && mount.point !== view.point);
@@ -73,16 +74,6 @@ export function planUnstage(view: UnstageView): UnstagePlan {
     return { do: 'refuse', reason: `it is still mounted at ${points}` };
   }
   return { do: 'unstage', unmount: layers.length > 0, forget };
-}
-
-function isDiskOfRecord(disk: Disk, record: StageRecord | undefined, bootId: string): boolean {
-  return (
-    record !== undefined &&
-    record.bootId === bootId &&
-    record.slot === disk.slot &&
-    record.device === disk.name &&
-    record.number === disk.number
-  );
 }
 
 async function unstage(service: NodeService, volumeId: string, path: string, signal: AbortSignal): Promise<void> {
@@ -111,7 +102,8 @@ async function unstage(service: NodeService, volumeId: string, path: string, sig
   for (const disk of plan.forget) {
     await holdSlot(service, disk.slot, async () => {
       // Meanwhile another volume may have been staged there; a raw block volume does not show in the uses of its disk.
-      if (slotClaim(await records.all(), disk.slot, bootId, volumeId) !== undefined) return;
+      const claim = claimOn(await records.all(), disk, bootId, volumeId);
+      if (claim !== undefined || !(await isThere(disk))) return;
       await forgetDisk(service, volumeId, disk, signal);
     });
   }

@@ -3,6 +3,7 @@ import { status } from '@grpc/grpc-js';
 import { isSamePlace } from '../linux/mountinfo.ts';
 import type { Mount } from '../linux/mountinfo.ts';
 import { mountsAtPath } from '../linux/mounts.ts';
+import { isStaged } from '../linux/record.ts';
 import type { StageRecord } from '../linux/record.ts';
 import { dataDisks } from '../linux/scsi.ts';
 import type { Disk } from '../linux/scsi.ts';
@@ -40,10 +41,11 @@ export async function volumeAt(service: NodeService, volumeId: string, path: str
   throw new RpcError(status.NOT_FOUND, reason);
 }
 
-/** After a reboot a record tells nothing about what is where. */
+/** After a reboot a record tells nothing about what is where, and that of an mkfs that did not end never does. */
 export async function recordOfThisBoot(service: NodeService, volumeId: string): Promise<StageRecord | undefined> {
   const record = await service.records.get(volumeId);
-  return record?.bootId === (await bootIdOf(service.host)) ? record : undefined;
+  if (record === undefined || !isStaged(record)) return undefined;
+  return record.bootId === (await bootIdOf(service.host)) ? record : undefined;
 }
 
 async function diskOf(

@@ -8,14 +8,21 @@ import { FakeClock } from '../../fake-clock.ts';
 const NOWHERE = '--state-dir=/dev/null/state';
 
 describe('a driver that cannot keep records', () => {
-  const driver = (mode: string): Driver =>
-    new Driver(parseOptions([`--mode=${mode}`, NOWHERE]), { NODE_NAME: 'node01' }, new AbortController().signal, {
+  const driver = (mode: string, stateDir = NOWHERE): Driver =>
+    new Driver(parseOptions([`--mode=${mode}`, stateDir]), { NODE_NAME: 'node01' }, new AbortController().signal, {
       clock: new FakeClock(),
       log: new PassThrough(),
     });
 
   it("goes on without the Node service under --mode=all, as the Go driver's controller runs", async () => {
     expect(await driver('all').node()).to.equal(undefined);
+  });
+
+  it('does not start under --mode=all where it is not for a missing folder: the node would have no Node service for good', async () => {
+    const failure: unknown = await driver('all', `--state-dir=/tmp/${'x'.repeat(300)}`)
+      .node()
+      .catch((error: unknown) => error);
+    expect(failure).to.be.instanceOf(Error).and.have.property('message').that.contains('ENAMETOOLONG');
   });
 
   it('does not start as a node server', async () => {

@@ -36,6 +36,12 @@ describe('clearDeadMount', () => {
     assert.lengthOf(await machine.mounts(), 2);
   });
 
+  it('takes nothing off because the look at it failed: it may work, and be in use', async () => {
+    await writeFile(join(machine.home, 'stat-exit'), '127');
+    assert.match(await failureOf(clear()), /ToolError: stat .* ended with exit code 127/);
+    assert.lengthOf(await machine.mounts(), 2);
+  });
+
   it('neither waits for a mount that does not answer, nor tries to take it off', async () => {
     await writeFile(join(machine.home, 'mute'), machine.home);
     assert.match(await failureOf(clear()), /^UNAVAILABLE: .*does not answer/);

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assert } from 'chai';
@@ -57,6 +58,13 @@ describe('NodeExpandVolume', () => {
   it('is UNAVAILABLE when the disk stays small, and leaves the file system alone', async () => {
     assert.match(await failureOf(expand()), /^UNAVAILABLE: .*100000000000 bytes after 30 s .*200000000000 are needed/);
     assert.deepEqual(await machine.calls('resize2fs'), []);
+  });
+
+  it('writes no file for an id that no volume can have, though such a volume is mounted', async () => {
+    await grow();
+    const odd = { volume_id: '../elsewhere' };
+    assert.match(await failureOf(expand(odd)), /^INVALID_ARGUMENT: .*not the id of a volume/);
+    assert.isFalse(existsSync(join(machine.home, 'elsewhere.lock')));
   });
 
   it('does nothing when there is nothing to grow', async () => {

@@ -128,6 +128,13 @@ describe('NodePublishVolume and NodeUnpublishVolume', () => {
       assert.deepEqual(await unfinished(), []);
     });
 
+    it('notes a target once, however often its bind fails', async () => {
+      await writeFile(join(machine.home, 'bind-fails'), '');
+      await failureOf(publish({ readonly: true }));
+      await failureOf(publish({ readonly: true }));
+      assert.deepEqual(await unfinished(), [targetPath(machine)]);
+    });
+
     it('is what a volume is everywhere that was staged read-only', async () => {
       await node.NodeUnstageVolume({ volume_id: 'vol1', staging_target_path: stagingPath(machine) }, patient);
       await node.NodeStageVolume(stageRequest(machine, { volume_capability: mountCapability('ro') }), patient);
@@ -174,6 +181,13 @@ describe('NodePublishVolume and NodeUnpublishVolume', () => {
     assert.lengthOf(await machine.calls('umount'), 1);
   });
 
+  it('ends with no final code while it is published: after one kubelet would never unpublish it', async () => {
+    await publish();
+    await writeFile(join(machine.stateDir, 'vol1.json'), 'nonsense');
+    assert.match(await failureOf(publish()), /^UNAVAILABLE: .*vol1\.json can't be read/);
+    assert.match(await failureOf(publish({ target_path: targetPath(machine, 'pod2') })), /^INTERNAL: /);
+  });
+
   it('does not give out as a block volume what is staged as a file system', async () => {
     const asBlock = publish({ volume_capability: BLOCK_CAPABILITY });
     assert.match(await failureOf(asBlock), /^FAILED_PRECONDITION: .*staged for mount access/);
@@ -192,6 +206,26 @@ describe('NodePublishVolume and NodeUnpublishVolume', () => {
     await machine.addMountRow(`50 1 8:99 / ${stagingPath(machine)} rw - ext4 /dev/sdx rw`);
     assert.match(await failureOf(publish()), /^FAILED_PRECONDITION: .*8:99 is mounted/);
     assert.isFalse(existsSync(targetPath(machine)));
+  });
+
+  describe('of a volume that the Go driver has staged anew, after this driver had', () => {
+    const restaged = async (changes: Partial<StageRecord>): Promise<void> => {
+      const { records } = await machine.service();
+      const record = await records.get('vol1');
+      await records.save({ ...record!, number: '8:160', ...changes });
+    };
+
+    it('goes by what is mounted when the record is of before a reboot', async () => {
+      await restaged({ bootId: 'of before' });
+      await publish();
+      assert.deepEqual(await machine.mounts(), [STAGED, '8:32 kubelet/pods/pod1/mount rw']);
+    });
+
+    it('goes by what is mounted when the record tells of an mkfs only', async () => {
+      await restaged({ device: '', number: '', formatting: true });
+      await publish();
+      assert.deepEqual(await machine.mounts(), [STAGED, '8:32 kubelet/pods/pod1/mount rw']);
+    });
   });
 
   it('tells the missing field before the missing staging path', async () => {
@@ -357,6 +391,15 @@ describe('NodePublishVolume and NodeUnpublishVolume of a raw block volume', () =
     await node.NodeStageVolume(stageRequest(machine, { volume_id: 'vol2' }), patient);
     const mixedUp = publish({ publish_context: { devicePath } });
     assert.match(await failureOf(mixedUp), /^FAILED_PRECONDITION: .*not staged/);
+  });
+
+  it('is not what is in the slot where it was staged before it was attached to another one', async () => {
+    await stage();
+    assert.match(
+      await failureOf(publish({ publish_context: { devicePath: 'SCSI (0:2)' } })),
+      /^FAILED_PRECONDITION: .*not staged/,
+    );
+    assert.deepEqual(await machine.mounts(), []);
   });
 
   it('is not bound over a folder, and a file with data in it is not deleted', async () => {

@@ -50,6 +50,13 @@ describe('NodeStageVolume', () => {
   const unstage = (): Promise<unknown> =>
     node.NodeUnstageVolume({ volume_id: 'vol1', staging_target_path: stagingPath(machine) }, patient);
 
+  const recordOf = async (): Promise<StageRecord | undefined> => (await machine.service()).records.get('vol1');
+
+  const changeRecord = async (changes: Partial<StageRecord>): Promise<void> => {
+    const record = await recordOf();
+    await (await machine.service()).records.save({ ...record!, ...changes });
+  };
+
   /** What a refusal must never change. */
   const untouched = async (disk = 'disk1'): Promise<void> => {
     assert.deepEqual(await machine.calls('mkfs.ext4'), []);
@@ -138,6 +145,16 @@ describe('NodeStageVolume', () => {
       assert.match(uuid, /^[\da-f]{8}-[\da-f]{4}-4/);
       assert.notMatch(uuid, /^6e696663/);
       assert.lengthOf(await machine.mounts(), 1);
+    });
+
+    it('is recognised by the unique id that its PersistentVolume has when the Go driver attached it', async () => {
+      const context = { devicePath: 'SCSI (0:1)' };
+      const known = { context, volume_context: { volumeUniqueId: 'vol-unique1' } };
+      await stage(known);
+      assert.equal(await machine.trait('disk1', 'uuid'), UUID);
+      await unstage();
+      await machine.change('disk1', { uuid: fileSystemUuid('vol-unique2') });
+      assert.match(await failureOf(stage(known)), /^FAILED_PRECONDITION: .*belongs to another disk/);
     });
 
     it('accepts paths with blanks and letters of any script', async () => {
@@ -316,6 +333,19 @@ describe('NodeStageVolume', () => {
       await machine.plug(1, 'disk2');
       await stage({ volume_id: 'vol2', context: { devicePath: 'SCSI (0:1)', volumeUniqueId: 'u2', sizeGB: '100' } });
       assert.equal(await machine.trait('disk2', 'uuid'), fileSystemUuid('u2'));
+    });
+
+    it('takes the name of a device from a volume that only its record still has it', async () => {
+      await stage();
+      await writeFile(join(machine.root, 'proc/self/mountinfo'), '22 1 8:1 / / rw - ext4 /dev/sda1 rw\n');
+      await machine.remove(1);
+      await changeRecord({ number: '8:48' }); // that of the next disk
+      await machine.plug(1, 'disk1');
+      await stage({ volume_id: 'vol2' });
+      assert.equal(await machine.numberOf('sdb'), '8:48');
+      assert.deepEqual(await machine.records(), ['vol2']);
+      await node.NodeUnstageVolume({ volume_id: 'vol2', staging_target_path: stagingPath(machine, 'vol2') }, patient);
+      assert.deepEqual(machine.devices(), {}, 'it would be left behind as a ghost');
     });
 
     it('ignores what was staged there before a reboot', async () => {
@@ -514,6 +544,24 @@ describe('NodeStageVolume', () => {
       await untouched();
     });
 
+    it('notes where its disk is when that is another slot than it was staged in, whatever its number', async () => {
+      await stage(block);
+      await changeRecord({ slot: 3 });
+      await stage(block);
+      assert.equal((await recordOf())?.slot, 1);
+    });
+
+    it('refuses the name of a device that left while it was staged: its pod may still open it by that', async () => {
+      await stage(block);
+      await machine.remove(1);
+      await changeRecord({ number: '8:48' }); // that of the next disk
+      await machine.plug(1, 'disk1');
+      assert.match(await failureOf(stage({ volume_id: 'vol2' })), /^FAILED_PRECONDITION: .*slot 1 holds volume vol1/);
+      await untouched();
+      await unstage();
+      await stage({ volume_id: 'vol2' });
+    });
+
     it('is ALREADY_EXISTS for one that is staged with a file system, and the other way round', async () => {
       await stage(block);
       assert.match(await failureOf(stage()), /^ALREADY_EXISTS: .*staged for block access/);
@@ -580,6 +628,22 @@ describe('NodeStageVolume', () => {
       assert.deepEqual(await machine.records(), ['vol1']);
       assert.lengthOf(await machine.mounts(), 1);
       assert.deepEqual(machine.devices(), { 1: 'sdb' });
+    });
+
+    it('takes a mounted disk for formatted, whoever ended it', async () => {
+      await stage();
+      await changeRecord({ formatting: true });
+      await stage();
+      assert.isFalse((await recordOf())?.formatting, 'without its superblock the disk would be formatted again');
+    });
+
+    it('ends with no final code while something is mounted: after one kubelet would never unstage it', async () => {
+      await stage();
+      await writeFile(join(machine.stateDir, 'vol1.json'), 'nonsense');
+      assert.match(await failureOf(stage()), /^UNAVAILABLE: .*vol1\.json can't be read/);
+      await unlink(join(machine.stateDir, 'vol1.json'));
+      await unlink(join(machine.root, 'sys/class/scsi_host/host2'));
+      assert.match(await failureOf(stage()), /^UNAVAILABLE: .*no SCSI disk controller/);
     });
 
     it('refuses when the mounted disk was detached under it and the slot has another', async () => {

@@ -73,6 +73,8 @@ export async function ccmFigures(): Promise<readonly Figure[]> {
         'a port is changed',
         () => send('PATCH', `${SERVICES}/inner`, { spec: { ports: [HTTP, { ...HTTPS, port: 8443 }] } }),
       ],
+      ['L4 takes the place of elastic', () => send('PATCH', `${SERVICES}/inner`, annotated('type', 'lb'))],
+      ['elastic takes the place of L4', () => send('PATCH', `${SERVICES}/inner`, annotated('type', 'elb'))],
       ['elastic is deleted', () => send('DELETE', `${SERVICES}/inner`)],
     ];
     const figures: Figure[] = [];

@@ -59,6 +59,7 @@ export class ElasticFirewall {
   ): Promise<RulesProgress> {
     const text = textOf(wanted);
     if (journey.rules === text) return { isDone: true, hasBegun: false, problems: journey.problems };
+    delete journey.rules; // from here on they change
     const groups = await this.#list(facts.listings, signal);
     const { steps, waiting, problems } = this.#plan([wanted], facts, groups);
     journey.problems = problems;
@@ -91,13 +92,15 @@ export class ElasticFirewall {
   ): Promise<ReadonlySet<string>> {
     const unsettled = new Set<string>();
     if (steps.length === 0) return unsettled;
-    const changed = new Set(steps.map((step) => step.group));
-    const all = this.#plan([...this.#pending.values()], facts, groups).steps.filter((one) => changed.has(one.group));
-    const send = async (step: FirewallStep): Promise<void> => {
-      if ((await this.#changes.apply(step, signal)) !== 'settled') unsettled.add(step.group);
+    const together = this.#plan([...this.#pending.values()], facts, groups).steps;
+    const send = async (own: FirewallStep): Promise<void> => {
+      // Of a group that has no room for all there is none: then it is who comes first.
+      const step = together.find((one) => one.group === own.group) ?? own;
+      const outcome = await this.#changes.apply(step, signal);
+      if (outcome !== 'settled' || step.kind !== own.kind) unsettled.add(own.group);
     };
     try {
-      await Promise.all(all.map(send));
+      await Promise.all(steps.map(send));
     } finally {
       this.#changed = this.#options.listings.mark();
     }

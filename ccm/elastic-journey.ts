@@ -12,6 +12,8 @@ export type Purpose = 'ensure' | 'remove';
 /** What is remembered between the passes that bring an elastic load balancer to what is wanted. Lost at a restart, which only costs reads. */
 export interface Journey {
   readonly purpose: Purpose;
+  /** Of the load balancer that was seen last; absent = none was. */
+  id?: string | undefined;
   /** The servers of these nodes. */
   hosts?: { readonly nodes: string; readonly hosts: Hosts };
   /** What was listed last, while no change of the load balancer was sent since: only the firewall is waited for. */
@@ -28,4 +30,14 @@ export interface Journey {
 
 export function newJourney(purpose: Purpose): Journey {
   return { purpose, problems: [], done: new Map(), refused: new Map() };
+}
+
+/** Takes note of what is seen. Of a load balancer that is gone, or that is another one by now, nothing that was done counts any more. */
+export function follow(journey: Journey, { seen }: Look): void {
+  if (journey.id !== undefined && journey.id !== seen?.id) {
+    journey.done.clear();
+    journey.refused.clear();
+    delete journey.rules;
+  }
+  journey.id = seen?.id;
 }

@@ -8,7 +8,7 @@ import { wantedElastic } from './cloud/elastic-wanted.ts';
 import type { FirewallCalls } from './cloud/firewall-apply.ts';
 import { isRefusal } from './cloud/l4-apply.ts';
 import { ElasticFirewall, rulesDuring, rulesOfNone } from './elastic-firewall.ts';
-import { newJourney, type Journey, type Look, type Purpose } from './elastic-journey.ts';
+import { follow, newJourney, type Journey, type Look, type Purpose } from './elastic-journey.ts';
 import type { Found, Gate, Hosts, Kind, Order, PlannedStep, Progress } from './kind.ts';
 import type { Listings } from './listings.ts';
 import type { Recent } from './recent.ts';
@@ -109,8 +109,9 @@ export class ElasticKind implements Kind {
   ): Promise<Progress> {
     const { name, listings } = order;
     const { all, seen } = await lookAt(order, journey, signal);
-    if (!(await gate.mayTouch(seen && foundOf(seen)))) return { ...progressOf(seen), isDone: true };
+    // While it goes, its listeners don't say any more whose it is.
     if (isBusyYet(seen)) return progressOf(seen);
+    if (!(await gate.mayTouch(seen && foundOf(seen)))) return { ...progressOf(seen), isDone: true };
     const steps = planElastic(undefined, seen);
     const [next] = steps;
     // A last listener is the record of whose the rules are, so they go before it; and after a crash in between by themselves.
@@ -178,7 +179,9 @@ async function lookAt(
   journey.look = undefined;
   if (look !== undefined) return look;
   const all = await listings.elastic(signal);
-  return { all, seen: all.find((one) => one.name === name) };
+  const present = { all, seen: all.find((one) => one.name === name) };
+  follow(journey, present);
+  return present;
 }
 
 function isBusyYet(seen: ElasticLoadBalancer | undefined): boolean {

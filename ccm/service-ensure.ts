@@ -36,7 +36,7 @@ export class ServiceEnsurer {
   ): Promise<Result> {
     const { fingerprint } = listings.nodes;
     if (cause === 'nodes' && memory.nodes === fingerprint) return nextLook(this.#work);
-    memory.nodes = fingerprint;
+    delete memory.nodes;
     try {
       return await this.#measured(cause, () => new Pass(this.#work, service, memory, cause, listings).run(signal));
     } catch (error) {
@@ -129,7 +129,7 @@ class Pass {
       if (!removal.isDone) return this.#waitWith(vip, removal);
     }
     this.#memory.report.ensured(this.#order.service, this.#cause, isNews);
-    return nextLook(this.#work);
+    return this.#rest();
   }
 
   /** Ends a pass that waits for the cloud. @param vip of what is complete */
@@ -256,7 +256,15 @@ class Pass {
     if (this.#plans.length === 0 && vip !== '' && !isPublished(this.#current, [vip])) {
       this.#plans.push(`publish address=${vip}`);
     }
+    // What others do meanwhile is not to include what this one waited for before it was held.
+    for (const kind of Object.values(this.#work.kinds)) kind.forget(this.#order.name);
     this.#memory.report.planned(this.#order.service, this.#plans, why);
+    return this.#rest();
+  }
+
+  /** Ends a pass after which nothing is left to be done. */
+  #rest(): Result {
+    this.#memory.nodes = this.#order.nodes;
     return nextLook(this.#work);
   }
 

@@ -18,7 +18,7 @@ const TICK_STEPS = 3;
 /** What is known of a Service between two looks at it. Lost at a restart, which only repeats events and reads. */
 export interface Memory {
   readonly report: ServiceReport;
-  /** The node set that was looked at last. */
+  /** The node set that was looked at last; absent while anything is left to be done. */
   nodes?: string;
   /** The kind beside which none of the other kind is that has to go. */
   settledKind?: LoadBalancerKind;

@@ -52,6 +52,8 @@ export interface DiskContent {
   readonly signature: Signature;
   /** The start and the end of the disk read as zeros; undefined = they were not read. */
   readonly zeros: boolean | undefined;
+  /** The backup of an ext superblock was looked for, and is there. */
+  readonly hasBackup: boolean;
   /** What is recognised is but the beginning of a file system, and was never mounted. */
   readonly unfinished: boolean;
   readonly sizeBytes: number;
@@ -128,11 +130,19 @@ function planFormat(seen: DiskContent, wanted: WantedContent): ContentPlan {
   }
   if (seen.formatBegun || seen.zeros === true) return { do: 'format' };
   // Without a size that fits, nothing at all would speak for a new disk.
-  if (wanted.formatNonzero && seen.zeros === false && sizeGB !== undefined) return { do: 'format' };
+  if (wanted.formatNonzero && seen.zeros === false && sizeGB !== undefined) return planNonzero(seen);
   return refuse(
     'no file system is recognised on it, but it is not empty: its first 4 MiB and last 1 MiB are not all zeros. ' +
       'It is not formatted, since that could destroy data. If nothing on it is needed, overwrite these parts with zeros. ' +
       'If new disks of this cloud are not zeros, start the node server with --format-nonzero-new-disks',
+  );
+}
+
+/** A new disk may hold anything where new disks are not zeros, but a file system that has lost its beginning is no new disk. */
+function planNonzero({ hasBackup }: DiskContent): ContentPlan {
+  if (!hasBackup) return { do: 'format' };
+  return refuse(
+    'no file system is recognised on it, but the backup of a superblock is: `e2fsck -b 32768` may bring it back',
   );
 }
 

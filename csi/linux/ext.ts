@@ -17,6 +17,9 @@ const FEATURES = {
   ext4: `${EXT2_FEATURES},has_journal,extent,64bit,flex_bg,huge_file,dir_nlink,extra_isize,metadata_csum`,
 };
 
+/** The block with the first backup of the superblock (mke2fs(8), `-b` of e2fsck(8)). */
+const BACKUP_SUPERBLOCK = 32_768;
+
 /** Bits of e2fsck's exit code (e2fsck(8); docs/reference/csi.md D.2). */
 const FSCK_UNCORRECTED = 4;
 const FSCK_DOUBTFUL = 8 | 16 | 32;
@@ -82,6 +85,17 @@ async function checkExt(host: Host, lockFile: string, node: string, options: rea
     );
   }
   if (verdict === 'doubtful') host.logger.warn('e2fsck could not do its work', { node, output: toolWords(result) });
+}
+
+/**
+ * Whether the backup of a superblock is where mkfs puts the first one in blocks of 4 KiB: then a file system was there, and has lost its
+ * beginning.
+ */
+export async function hasBackupSuperblock(node: string): Promise<boolean> {
+  const place = ['-o', `superblock=${BACKUP_SUPERBLOCK}`, '-o', 'blocksize=4096'];
+  // Not by the exit code: more than the superblock may be damaged.
+  const { stdout } = await runTool('dumpe2fs', ['-h', ...place, node], { timeoutMs: LOOK_TIMEOUT_MS });
+  return parseExtBytes(stdout) !== undefined;
 }
 
 /** The size of the file system on a disk; undefined when dumpe2fs does not tell. */

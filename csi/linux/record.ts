@@ -157,6 +157,7 @@ export class StageRecords {
   }
 
   #path(volumeId: string): string {
+    StageRecords.requireVolumeId(volumeId);
     return join(this.#folder, `${volumeId}${SUFFIX}`);
   }
 

@@ -106,6 +106,6 @@ export async function createNodeService(options: NodeOptions): Promise<NodeHandl
     NodeExpandVolume: rpc(nodeExpandVolume),
     NodeGetVolumeStats: rpc(nodeGetVolumeStats),
     NodeGetCapabilities: async () => ({ capabilities: CAPABILITIES.map((type) => ({ rpc: { type } })) }),
-    NodeGetInfo: (_request, signal) => nodeGetInfo(options, limit, signal),
+    NodeGetInfo: rpc((_service, _request, signal) => nodeGetInfo(options, limit, signal)),
   };
 }

@@ -65,8 +65,8 @@ export async function stagedDisk({ host }: NodeService, record: StageRecord): Pr
 }
 
 /**
- * Makes sure that no tool of a driver that has died still works on a volume's disk. (Tools start after the record is
- * saved, so without a record there is none.)
+ * Makes sure that no tool of a driver that has died still works on a volume's disk. (Those for a disk that is not mounted start after
+ * the record is saved, so without a record there is none.)
  * @throws RpcError ABORTED when one does.
  */
 export async function requireQuiet(service: NodeService, record: StageRecord, disk: Disk): Promise<void> {

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { status } from '@grpc/grpc-js';
 import { fileSystemUuid, planContent } from '../linux/content.ts';
 import type { ContentPlan } from '../linux/content.ts';
+import { hasBackupSuperblock } from '../linux/ext.ts';
 import { TOOLS_OF } from '../linux/file-systems.ts';
 import { isReadOnly } from '../linux/mountinfo.ts';
 import { mountDisk, mountsAtPath } from '../linux/mounts.ts';
@@ -142,11 +143,12 @@ async function contentPlan(
 ): Promise<ContentPlan> {
   const signature = await readSignature(disk.node);
   const zeros = signature.kind === 'none' ? await readsAsZeros(disk.node, sizeBytes) : undefined;
+  const hasBackup = formatNonzero && zeros === false && (await hasBackupSuperblock(disk.node));
   const isWanted = signature.kind === 'file-system' && signature.type === wish.fileSystem;
   const unfinished = isWanted && ((await TOOLS_OF[wish.fileSystem].isUnfinished?.(disk.node)) ?? false);
   const { fileSystem, volumeUniqueId, sizeGB } = wish;
   return planContent(
-    { signature, zeros, unfinished, sizeBytes, formatBegun },
+    { signature, zeros, hasBackup, unfinished, sizeBytes, formatBegun },
     { fileSystem, readOnly, volumeUniqueId, sizeGB, formatNonzero },
   );
 }

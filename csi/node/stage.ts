@@ -238,13 +238,14 @@ function isFormatBegun(record: StageRecord | undefined, wish: StageWish): boolea
   return record?.formatting === true && wish.volumeUniqueId !== '' && record.volumeUniqueId === wish.volumeUniqueId;
 }
 
-function newRecord(wish: StageWish, disk: Disk, bootId: string): StageRecord {
-  const { volumeId, access, fileSystem, slot, volumeUniqueId, mountFlags } = wish;
+/** The record of a volume that is staged on a disk. */
+export function newRecord(wish: Omit<StageWish, 'path' | 'slot'>, disk: Disk, bootId: string): StageRecord {
+  const { volumeId, access, fileSystem, volumeUniqueId, mountFlags } = wish;
   return {
     volumeId,
     access,
     fileSystem,
-    slot,
+    slot: disk.slot,
     device: disk.name,
     number: disk.number,
     bootId,

@@ -72,7 +72,8 @@ export async function deathOf({ looks }: NodeService, disk: Disk): Promise<strin
   if (fault !== undefined) return fault;
   // Past all caches: those of a disk that has left still hold what was read from it.
   const read = await looks.look('dd', `if=${disk.node}`, 'bs=1M', 'count=1', 'iflag=direct', 'status=none');
-  return read === undefined || read.exitCode === 0 ? undefined : read.stderr.trim();
+  // Any other code is of something else, such as the loading of its libraries where memory is short.
+  return read?.exitCode === 1 ? read.stderr.trim() : undefined;
 }
 
 async function forget(service: NodeService, disk: Disk, signal: AbortSignal): Promise<void> {

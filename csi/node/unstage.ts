@@ -12,6 +12,7 @@ import { RpcError } from '../rpc-error.ts';
 import { required, requiredPath } from './request.ts';
 import { bootIdOf, claimOn, holdSlot, isRecordOf, requireQuiet } from './service.ts';
 import type { NodeService } from './service.ts';
+import { newRecord } from './stage.ts';
 
 /**
  * The kernel may still be letting go of a file system when umount has returned (its last user was another namespace).
@@ -34,6 +35,9 @@ export async function nodeUnstageVolume(
   await service.locks.hold(volumeId, () => unstage(service, volumeId, path, signal));
   return {};
 }
+
+/** What is not known of a volume that the Go driver has staged. */
+const GO_STAGED = { access: 'mount', fileSystem: '', mountFlags: [], volumeUniqueId: '', sizeGB: undefined } as const;
 
 /** What an unstaging is decided on. */
 export interface UnstageView {
@@ -64,8 +68,7 @@ export function planUnstage(view: UnstageView): UnstagePlan {
   const forget = view.disks.filter(
     (disk) =>
       claimOn(view.records, disk, view.bootId, view.volumeId) === undefined &&
-      (layers.some((layer) => layer.device === disk.number) ||
-        (record?.bootId === view.bootId && isRecordOf(record, disk))),
+      (layers.some((layer) => layer.device === disk.number) || wasStagedOn(record, disk, view.bootId)),
   );
   const devices = new Set([...layers.map(({ device }) => device), ...forget.map(({ number }) => number)]);
   const elsewhere = view.mounts.filter((mount) => devices.has(mount.device) && mount.point !== view.point);
@@ -74,6 +77,10 @@ export function planUnstage(view: UnstageView): UnstagePlan {
     return { do: 'refuse', reason: `it is still mounted at ${points}` };
   }
   return { do: 'unstage', unmount: layers.length > 0, forget };
+}
+
+function wasStagedOn(record: StageRecord | undefined, disk: Disk, bootId: string): boolean {
+  return record?.bootId === bootId && isRecordOf(record, disk);
 }
 
 async function unstage(service: NodeService, volumeId: string, path: string, signal: AbortSignal): Promise<void> {
@@ -100,6 +107,10 @@ async function unstage(service: NodeService, volumeId: string, path: string, sig
     await unmountAll(host, path);
   }
   for (const disk of plan.forget) {
+    if (!wasStagedOn(known, disk, bootId)) {
+      // The Go driver has staged it: nothing else tells the next call that there is a disk, should somebody still use it.
+      await records.save(newRecord({ ...GO_STAGED, volumeId }, disk, bootId));
+    }
     await holdSlot(service, disk.slot, async () => {
       // Meanwhile another volume may have been staged there; a raw block volume does not show in the uses of its disk.
       const claim = claimOn(await records.all(), disk, bootId, volumeId);

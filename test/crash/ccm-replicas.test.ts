@@ -134,25 +134,46 @@ describe('two replicas', () => {
     expect(world.cloud.state().loadBalancers).to.have.length(1);
   });
 
-  it('are never two that write, when a leader froze, lost its lease unseen, and thaws', async () => {
-    await Promise.all([start(), start()]);
-    let frozen: WatchedReplica | undefined;
-    fate = ({ text }) => {
-      if (frozen !== undefined || text !== 'CreateLoadBalancer') return undefined;
-      return (leader) => {
-        frozen = leader;
-        leader.signal('SIGSTOP');
+  const newNode = {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name: 'node03' },
+    spec: { taints: [{ key: 'node.cloudprovider.kubernetes.io/uninitialized', effect: 'NoSchedule' }] },
+  };
+  const hasAddresses = async (): Promise<boolean> => {
+    const { status } = await world.kube<{ status?: { addresses?: readonly unknown[] } }>('GET', '/api/v1/nodes/node03');
+    return (status?.addresses ?? []).length > 0;
+  };
+  /** At which change the leader freezes (the first one of the text, or the n-th), and so where it goes on when it thaws. */
+  const freezes: readonly (readonly [next: string, at: string, happens: () => Promise<unknown>])[] = [
+    ['the cloud', 'CreateLoadBalancer', () => world.kube('POST', SERVICES, service('lb'))],
+    ['a Service', 'RegisterInstancesWithLoadBalancer 2', () => world.kube('POST', SERVICES, service('lb'))],
+    ['a Node', 'PUT /api/v1/nodes/node03', () => world.kube('POST', '/api/v1/nodes', newNode)],
+  ];
+  for (const [next, at, happens] of freezes) {
+    it(`are never two that write, when a leader that was about to write to ${next} froze, lost its lease unseen, and thaws`, async () => {
+      await Promise.all([start(), start()]);
+      let frozen: WatchedReplica | undefined;
+      fate = ({ text }) => {
+        const [action, nth = 1] = at.split(/ (?=\d+$)/);
+        const count = changes.filter((change) => change.text === action).length;
+        if (frozen !== undefined || text !== action || count < Number(nth)) return undefined;
+        return (leader) => {
+          frozen = leader;
+          leader.signal('SIGSTOP');
+        };
       };
-    };
-    await world.kube('POST', SERVICES, service('lb'));
-    await longEventually(() => changes.some(({ replica }) => frozen !== undefined && replica !== frozen));
-    const before = changes.filter(({ replica }) => replica === frozen).length;
-    frozen!.signal('SIGCONT');
-    expect(await frozen!.ended()).to.equal(1);
-    await longEventually(vip);
-    expect(changes.filter(({ replica }) => replica === frozen).length - before, 'changes after the thaw').to.equal(0);
-    expect(world.cloud.state().loadBalancers).to.have.length(1);
-  });
+      await happens();
+      await longEventually(() => changes.some(({ replica }) => frozen !== undefined && replica !== frozen));
+      const before = changes.filter(({ replica }) => replica === frozen).length;
+      frozen!.signal('SIGCONT');
+      expect(await frozen!.ended()).to.equal(1);
+      await longEventually(async () => (next === 'a Node' ? await hasAddresses() : (await vip()) !== undefined));
+      const after = changes.filter(({ replica }) => replica === frozen).slice(before);
+      expect(after.map(({ text }) => text)).to.deep.equal([]);
+      expect(world.cloud.state().loadBalancers).to.have.length(next === 'a Node' ? 0 : 1);
+    });
+  }
 });
 
 /** As `eventually`, for what needs several leaders in a row. */

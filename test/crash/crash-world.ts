@@ -3,8 +3,9 @@ import { startApiServer, type ApiServer } from '../../simulator/kubernetes/serve
 import type { KubeObject } from '../../simulator/kubernetes/objects.ts';
 import { Store } from '../../simulator/kubernetes/store.ts';
 import { startSimulator, type Simulator } from '../../simulator/nifcloud/simulator.ts';
+import type { Hosts } from '../../simulator/nifcloud/hosts/hosts.ts';
 import type { Fleet } from '../../simulator/nifcloud/world/fleet.ts';
-import { Gate, type Call, type Watchman } from './gate.ts';
+import { Gate, type Call, type Disturbance, type Watchman } from './gate.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 /** What a run of a program gets to know of the world. */
@@ -22,17 +23,29 @@ export type Program = (surroundings: Surroundings, signal: AbortSignal) => Promi
 export interface Past {
   readonly fleet: Fleet;
   readonly objects: readonly { readonly resource: string; readonly object: KubeObject }[];
+  /** Default: servers have no disks to look at. */
+  readonly hosts?: Hosts;
 }
 
-/** Before a call reaches its API, or after that has done its work and before the answer is there. */
+/**
+ * Before a call reaches its API, or after that has done its work and before the answer is there. Of commands of Linux, too: `during` one
+ * that then goes on by itself, and `midway` through one that dies with who started it.
+ */
 export interface Moment {
   /** 1 for the first call that is counted. */
   readonly call: number;
-  readonly side: 'before' | 'after';
+  readonly side: 'before' | 'during' | 'midway' | 'after';
 }
 
-/** Nothing is asked for this long, in virtual ms, once all is done: longer than any pause between two tries. */
-const QUIET_MS = 400_000;
+/** By what it is known that nothing is left to be done. */
+export interface Quiet {
+  /** In virtual ms, longer than any pause between two tries. */
+  readonly forMs: number;
+  readonly endsBy: (call: Call) => boolean;
+}
+
+/** Nothing at all is asked for. */
+const QUIET: Quiet = { forMs: 400_000, endsBy: () => true };
 
 /** The longest that anything takes, in virtual ms. */
 const PATIENCE_MS = 3_600_000;
@@ -45,16 +58,21 @@ export class CrashWorld {
   readonly time = new VirtualTime();
   /** What was called since `count`, without events and watches. */
   readonly calls: Call[] = [];
-  /** Told of each moment of the calls that are counted. */
-  onMoment: (moment: Moment, call: Call) => void = () => {};
+  /** Told of each moment of the calls that are counted. `lost`: the call, or its answer, gets no further. `killed`: all runs end. */
+  onMoment: (moment: Moment, call: Call) => 'lost' | 'killed' | void = () => {};
+  /** What goes wrong with a call that is counted, the first of which is number 1. */
+  disturbs: (number: number, call: Call) => Disturbance | undefined = () => undefined;
   readonly #program: Program;
+  readonly #quiet: Quiet;
   #apis: { readonly cloud: Simulator; readonly api: ApiServer } | undefined;
-  #run: Run | undefined;
+  /** Those that were not killed, the newest last. */
+  readonly #runs: Run[] = [];
   #killAt: Moment | undefined;
   #lastCallMs = 0;
 
-  constructor(program: Program) {
+  constructor(program: Program, quiet: Quiet = QUIET) {
     this.#program = program;
+    this.#quiet = quiet;
   }
 
   get cloud(): Simulator {
@@ -77,7 +95,7 @@ export class CrashWorld {
     // Health checks go by the time scale too: nobody here waits for them.
     const settings = { clock, switches, random: numbers(seed), latencyMs: 0, transition: '40ms', timeScale: 0.01 };
     // An address is never given twice, not even when what had it is gone.
-    const begun = past && { fleet: past.fleet, vipRange: '127.100.1.1' };
+    const begun = past && { fleet: past.fleet, vipRange: '127.100.1.1', ...(past.hosts && { hosts: past.hosts }) };
     const cloud = await startSimulator({ ...settings, ...begun });
     const store = new Store();
     for (const { resource, object } of past?.objects ?? []) store.put(resource, object);
@@ -110,7 +128,7 @@ export class CrashWorld {
     await Promise.all([cloud.stop(), api.stop()]);
   }
 
-  /** Starts a new run of the program. */
+  /** Starts a new run of the program, beside those that there are. */
   async run(): Promise<void> {
     const { cloud, api } = this.#started;
     const stop = new AbortController();
@@ -120,7 +138,7 @@ export class CrashWorld {
       leaves: (call) => {
         if (signal.aborted) return false;
         if (call.isAside) return true;
-        this.#lastCallMs = this.time.clock.monotonicMs();
+        if (this.#quiet.endsBy(call)) this.#lastCallMs = this.time.clock.monotonicMs();
         places.set(call, this.calls.push(call));
         return this.#survives({ call: this.calls.length, side: 'before' }, call);
       },
@@ -128,6 +146,7 @@ export class CrashWorld {
         if (signal.aborted) return false;
         return call.isAside || this.#survives({ call: places.get(call) ?? 0, side: 'after' }, call);
       },
+      disturbs: (call) => this.disturbs(places.get(call) ?? 0, call),
       moved: () => this.time.moved(),
     };
     const { origin } = new URL(cloud.url);
@@ -139,7 +158,7 @@ export class CrashWorld {
       NIFCLOUD_SECRET_ACCESS_KEY: cloud.credentials.secretAccessKey,
     };
     const run: Run = { stop, gates, failure: undefined };
-    this.#run = run;
+    this.#runs.push(run);
     this.#program({ environment, kubernetesUrl: gates[1].url, clock: this.time.clock }, signal).then(
       () => (run.failure = new Error('the program ended by itself')),
       (error: unknown) => (run.failure = error),
@@ -152,21 +171,33 @@ export class CrashWorld {
     this.#killAt = killAt;
   }
 
+  /** Kills all runs. */
   kill(): void {
-    this.#run?.stop.abort(new Error('killed'));
-    for (const gate of this.#run?.gates ?? []) gate.close();
+    for (const { stop, gates } of this.#runs.splice(0)) {
+      stop.abort(new Error('killed'));
+      for (const gate of gates) gate.close();
+    }
+  }
+
+  /** Ends the watches of all runs: in order after this event, or without a word. */
+  endWatches(lastEvent?: object): void {
+    for (const { gates } of this.#runs) for (const gate of gates) gate.endWatches(lastEvent);
+  }
+
+  /** Whether a run is under way. @throws what it ended with by itself */
+  get isRunning(): boolean {
+    const failed = this.#runs.find(({ failure }) => failure !== undefined);
+    if (failed !== undefined) throw failed.failure;
+    return this.#runs.length > 0;
   }
 
   /** Lets time pass until all is done; what was killed is started anew. */
   async settle(): Promise<void> {
     this.#lastCallMs = this.time.clock.monotonicMs();
     for (;;) {
-      const run = this.#run;
-      const isDead = (): boolean => run === undefined || run.stop.signal.aborted;
-      const isQuiet = (): boolean => this.time.clock.monotonicMs() - this.#lastCallMs >= QUIET_MS;
-      await this.time.passUntil(() => isDead() || run?.failure !== undefined || isQuiet(), PATIENCE_MS);
-      if (!isDead() && run?.failure !== undefined) throw run.failure;
-      if (!isDead()) return;
+      const isQuiet = (): boolean => this.time.clock.monotonicMs() - this.#lastCallMs >= this.#quiet.forMs;
+      await this.time.passUntil(() => !this.isRunning || isQuiet(), PATIENCE_MS);
+      if (this.isRunning) return;
       await this.run();
     }
   }
@@ -181,10 +212,11 @@ export class CrashWorld {
   }
 
   #survives(moment: Moment, call: Call): boolean {
-    this.onMoment(moment, call);
-    if (moment.call !== this.#killAt?.call || moment.side !== this.#killAt.side) return true;
-    this.#killAt = undefined;
-    this.kill();
+    const verdict = this.onMoment(moment, call);
+    const isDue = moment.call === this.#killAt?.call && moment.side === this.#killAt.side;
+    if (isDue) this.#killAt = undefined;
+    if (isDue || verdict === 'killed') this.kill();
+    else return verdict !== 'lost';
     return false;
   }
 }

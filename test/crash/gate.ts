@@ -3,10 +3,10 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 
-/** A request of a program to one of its APIs. */
+/** A request of a program to one of its APIs, or a command of Linux that it runs. */
 export interface Call {
-  readonly api: 'cloud' | 'kubernetes';
-  /** The cloud's action, or method and path. */
+  readonly api: 'cloud' | 'kubernetes' | 'linux';
+  /** The cloud's action; method and path; the command line. */
   readonly text: string;
   readonly mutating: boolean;
   /** An event, or the opening of a watch: no step of the program's work. */
@@ -19,8 +19,21 @@ export interface Watchman {
   leaves(call: Call): boolean;
   /** The API has done its work, whatever came of it. @returns whether the answer goes on to the program */
   returns(call: Call): boolean;
+  /** @returns what goes wrong with a call on its way; default: nothing */
+  disturbs?(call: Call): Disturbance | undefined;
   /** Something moved: a call, an answer, or news on a watch. */
   moved(): void;
+}
+
+/** What goes wrong with one call, before the API is asked or after it has answered. */
+export interface Disturbance {
+  readonly side: 'before' | 'after';
+  /** The call, or its answer, goes on when this is over. */
+  readonly delay?: () => Promise<void>;
+  /** Comes in the place of the API's answer; `none` = the connection breaks. */
+  readonly answer?:
+    | 'none'
+    | { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string };
 }
 
 /**
@@ -31,16 +44,19 @@ export class Gate {
   readonly url: string;
   readonly #server: Server;
   readonly #agent: Agent;
+  readonly #watches: Set<EndOfWatch>;
 
-  private constructor(server: Server, agent: Agent) {
+  private constructor(server: Server, agent: Agent, watches: Set<EndOfWatch>) {
     this.#server = server;
     this.#agent = agent;
+    this.#watches = watches;
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
   /** @param origin of the API: `http://host:port` */
   static async open(api: Call['api'], origin: string, watchman: Watchman): Promise<Gate> {
     const agent = new Agent({ keepAlive: true });
+    const watches = new Set<EndOfWatch>();
     const server = createServer((request, response) => {
       pass(request, response).catch(() => response.destroy());
     });
@@ -50,8 +66,11 @@ export class Gate {
       const call = callOf(api, request, body);
       watchman.moved();
       if (!watchman.leaves(call)) return void response.destroy();
+      const disturbance = watchman.disturbs?.(call);
+      if (disturbance?.side === 'before' && (await isAnswered(disturbance, response))) return;
       const answer = await exchange(new URL(request.url ?? '/', origin), request, body, agent);
       watchman.moved();
+      if (disturbance?.side === 'after' && (await isAnswered(disturbance, response))) return void answer.destroy();
       if (!watchman.returns(call) || response.destroyed) return void (answer.destroy(), response.destroy());
       response.writeHead(answer.statusCode ?? 0, answer.headers);
       response.flushHeaders();
@@ -59,9 +78,22 @@ export class Gate {
       answer.on('data', () => watchman.moved());
       answer.on('error', () => response.destroy());
       answer.pipe(response);
+      if (!call.isAside || call.mutating) return;
+      const end: EndOfWatch = (lastLine) => {
+        answer.unpipe(response);
+        if (lastLine === undefined) response.destroy();
+        else response.end(`${lastLine}\n`);
+      };
+      watches.add(end);
+      response.on('close', () => watches.delete(end));
     };
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return new Gate(server, agent);
+    return new Gate(server, agent, watches);
+  }
+
+  /** Ends all watches: in order after this event, or without a word. */
+  endWatches(lastEvent?: object): void {
+    for (const end of this.#watches) end(lastEvent && JSON.stringify(lastEvent));
   }
 
   /** Nothing goes through any more. */
@@ -70,6 +102,18 @@ export class Gate {
     this.#server.closeAllConnections();
     this.#agent.destroy();
   }
+}
+
+type EndOfWatch = (lastLine: string | undefined) => void;
+
+/** @returns whether there is no more to be done */
+async function isAnswered({ delay, answer }: Disturbance, response: ServerResponse): Promise<boolean> {
+  await delay?.();
+  if (response.destroyed) return true; // whoever asked has given up
+  if (answer === undefined) return false;
+  if (answer === 'none') response.destroy();
+  else response.writeHead(answer.status, answer.headers).end(answer.body);
+  return true;
 }
 
 function exchange(

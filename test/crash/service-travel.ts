@@ -1,39 +1,25 @@
 import { ccmProgram } from './ccm-program.ts';
-import { CrashWorld, type Moment, type Past } from './crash-world.ts';
-import { node, SERVICES, type Journey } from './service-journeys.ts';
+import { CrashWorld, type Past } from './crash-world.ts';
+import type { Report, Trouble, Way } from './proofs.ts';
+import { JOURNEYS, node, SERVICES, type Journey } from './service-journeys.ts';
 import { ServiceRules } from './service-rules.ts';
-
-/** What the cluster and its cloud are in the end, without what may differ from one run to another. */
-type EndState = readonly string[];
 
 /** Nothing is put right but by what happens: not by the next periodic look. */
 const PROGRAM = ccmProgram(['--controllers=service-lb-controller', '--load-balancer-resync-period=0']);
 
 const NO_SERVICE = {};
 
-/** What may happen to a run besides the journey. */
-export interface Trouble {
-  readonly killAt?: Moment;
-  /** Asked when the journey begins. */
-  readonly begin?: (world: CrashWorld) => void;
-  readonly onMoment?: CrashWorld['onMoment'];
-  /** Of the simulator, once the journey begins: how a cloud behaves of which nobody knows. */
-  readonly switches?: string;
-}
-
-/** How a journey went. */
-export interface Report {
-  readonly end: EndState;
-  readonly calls: CrashWorld['calls'];
-  /** Rules that were broken at any time, each with the call after which it was. */
-  readonly broken: readonly string[];
-}
-
 /** Worlds in which a Service has its load balancer, by that Service: each is made once. */
 const pasts = new Map<object, Promise<Past>>();
 
-/** Runs a journey in a world of its own until nothing is left to do. */
-export async function travel(journey: Journey, trouble: Trouble = {}): Promise<Report> {
+/** All journeys of Services. */
+export const SERVICE_WAYS: readonly Way[] = JOURNEYS.map((journey) => ({
+  name: journey.name,
+  travel: (trouble) => travel(journey, trouble),
+  whatIsThere,
+}));
+
+async function travel(journey: Journey, trouble: Trouble = {}): Promise<Report> {
   const world = new CrashWorld(PROGRAM);
   await world.start(await pastWith(journey.given), trouble.switches);
   try {
@@ -81,8 +67,7 @@ async function makePast(given: object | undefined): Promise<Past> {
   }
 }
 
-/** What is there now, as text that differs whenever what matters does. */
-export function whatIsThere({ cloud, api }: CrashWorld): string {
+function whatIsThere({ cloud, api }: CrashWorld): string {
   const { loadBalancers, elasticLoadBalancers, firewallGroups } = cloud.state();
   return JSON.stringify([
     loadBalancers,
@@ -105,7 +90,7 @@ const VOLATILE = [
   'routeTableId',
 ];
 
-function endState({ cloud, api }: CrashWorld): EndState {
+function endState({ cloud, api }: CrashWorld): Report['end'] {
   const { loadBalancers, elasticLoadBalancers, firewallGroups } = cloud.state();
   const addresses = new Map<string, string>();
   for (const one of loadBalancers) addresses.set(one.vip, 'L4');

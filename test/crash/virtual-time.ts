@@ -10,10 +10,17 @@ const STILL_TURNS = 12;
 export class VirtualTime {
   readonly clock = new FakeClock();
   #moves = 0;
+  #underWay = 0;
 
   /** To be told of everything that moves between sockets. */
   moved(): void {
     this.#moves += 1;
+  }
+
+  /** Time stands still during work that does not show in sockets, such as that with files. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    this.#underWay += 1;
+    return await work.finally(() => (this.#underWay -= 1));
   }
 
   /**
@@ -37,7 +44,7 @@ export class VirtualTime {
       await new Promise((resolve) => {
         setImmediate(resolve);
       });
-      if (seen !== this.#moves) [turns, seen] = [0, this.#moves];
+      if (seen !== this.#moves || this.#underWay > 0) [turns, seen] = [0, this.#moves];
     }
   }
 }

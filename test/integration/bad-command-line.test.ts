@@ -99,6 +99,16 @@ const CASES: readonly Case[] = [
   { program: CSI, args: ['--mode=node'], says: /environment variable NODE_NAME is not set/ },
   {
     program: CSI,
+    args: ['--volume-attach-limit=20'],
+    says: /--volume-attach-limit=20 is not allowed: .*from 1 up to 14/,
+  },
+  {
+    program: CSI,
+    args: ['--volume-attach-limit=10', '--reserved-volume-attachments=2'],
+    says: /--volume-attach-limit and --reserved-volume-attachments exclude each other/,
+  },
+  {
+    program: CSI,
     args: ['--mode=node', '--endpoint=http://127.0.0.1:1'],
     env: { NODE_NAME: 'node01' },
     says: /--endpoint=http:\/\/127\.0\.0\.1:1.*unix/,

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 import { status } from '@grpc/grpc-js';
 import { expect } from 'chai';
 import type { CsiClient, CsiError } from '../../demo/csi-client.ts';
@@ -14,6 +16,15 @@ const REQUEST = {
   },
 };
 
+/** The cloud's states are looked at every 300 ms. */
+const HURRIED = `--import=${fileURLToPath(new URL('../hurried-clock.ts', import.meta.url))}`;
+
+/** As ListVolumes and ControllerGetVolume have it. */
+interface Entry {
+  readonly volume: { readonly volume_id: string };
+  readonly status: object;
+}
+
 async function refusal(client: CsiClient, request: object): Promise<{ code: string; text: string }> {
   try {
     await client.call('Controller', 'CreateVolume', request);
@@ -22,6 +33,18 @@ async function refusal(client: CsiClient, request: object): Promise<{ code: stri
     return { code: status[code], text: details };
   }
   throw new Error('CreateVolume succeeded');
+}
+
+/** Makes the VolumeAttachment that the attach-detach controller would. */
+async function wantOnNode(world: World, volumeHandle: string, nodeName: string): Promise<void> {
+  const attacher = 'additional-storage.csi.nifcloud.com';
+  const digest = createHash('sha256').update(`${volumeHandle}${attacher}${nodeName}`).digest('hex');
+  await world.kube('POST', '/apis/storage.k8s.io/v1/volumeattachments', {
+    apiVersion: 'storage.k8s.io/v1',
+    kind: 'VolumeAttachment',
+    metadata: { name: `csi-${digest}` },
+    spec: { attacher, nodeName, source: { persistentVolumeName: REQUEST.name } },
+  });
 }
 
 describe('the controller of the CSI driver as a process', () => {
@@ -57,20 +80,20 @@ describe('the controller of the CSI driver as a process', () => {
       /type.*floppy.*standard-flash-a/,
     ],
     [
-      'a raw block volume',
-      { volume_capabilities: [{ block: {}, access_mode: { mode: 'SINGLE_NODE_WRITER' } }] },
+      'a mutable parameter that cannot change',
+      { mutable_parameters: { type: 'flash' } },
       'INVALID_ARGUMENT',
-      /block/,
+      /type.*accountingType/,
     ],
     [
       'another file system',
-      { volume_capabilities: [{ mount: { fs_type: 'xfs' }, access_mode: { mode: 'SINGLE_NODE_WRITER' } }] },
+      { volume_capabilities: [{ mount: { fs_type: 'ntfs' }, access_mode: { mode: 'SINGLE_NODE_WRITER' } }] },
       'INVALID_ARGUMENT',
-      /xfs.*ext4/,
+      /ntfs.*ext4/,
     ],
     [
       'a shared access mode',
-      { volume_capabilities: [{ mount: {}, access_mode: { mode: 'MULTI_NODE_MULTI_WRITER' } }] },
+      { volume_capabilities: [{ block: {}, access_mode: { mode: 'MULTI_NODE_MULTI_WRITER' } }] },
       'INVALID_ARGUMENT',
       /SINGLE_NODE_WRITER/,
     ],
@@ -109,12 +132,38 @@ describe('the controller of the CSI driver as a process', () => {
     client.close();
   });
 
-  it('says UNAUTHENTICATED when the cloud refuses its signature', async () => {
+  it('says UNAVAILABLE when the cloud refuses its signature: a final code would make the provisioner forget a disk', async () => {
     const client = await world.startCsiController(
       'keys',
       world.environment({ NIFCLOUD_SECRET_ACCESS_KEY: 'not-the-secret' }),
     );
-    expect((await refusal(client, REQUEST)).code).to.equal('UNAUTHENTICATED');
+    const answer = await refusal(client, REQUEST);
+    expect(answer.code).to.equal('UNAVAILABLE');
+    expect(answer.text).to.match(/Client\.AuthFailure/);
+    client.close();
+  });
+
+  it('lists, shows and modifies a raw block volume on its node, as the sidecars ask for it', async () => {
+    const client = await world.startCsiController('sidecars', world.environment({ NODE_OPTIONS: HURRIED }));
+    const call = <T>(method: string, request: object): Promise<T> => client.call('Controller', method, request);
+    const volume_capability = { block: {}, access_mode: { mode: 'SINGLE_NODE_MULTI_WRITER' } };
+    const { volume } = await call<Entry>('CreateVolume', { ...REQUEST, volume_capabilities: [volume_capability] });
+    const { volume_id } = volume;
+    await wantOnNode(world, volume_id, 'node02');
+    await call('ControllerPublishVolume', { volume_id, node_id: 'node02', volume_capability });
+    await call('ControllerModifyVolume', { volume_id, mutable_parameters: { accountingType: 'monthly' } });
+    const shown = await call<Entry>('ControllerGetVolume', { volume_id });
+    expect(shown).to.deep.equal({
+      volume,
+      status: {
+        published_node_ids: ['node02'],
+        volume_condition: { abnormal: false, message: 'the disk is attached to node node02' },
+      },
+    });
+    expect(await call<object>('ListVolumes', {})).to.deep.equal({ entries: [shown], next_token: '' });
+    await call('ControllerUnpublishVolume', { volume_id, node_id: 'node02' });
+    await call('DeleteVolume', { volume_id });
+    expect(await call<object>('ListVolumes', {})).to.deep.equal({ entries: [], next_token: '' });
     client.close();
   });
 

@@ -6,7 +6,7 @@ import { Stage, writeKubeconfig } from '../../demo/stage.ts';
 import type { Environment } from '../../demo/stage.ts';
 import type { Identities } from '../../simulator/kubernetes/reviews.ts';
 import { startSimulator } from '../../simulator/nifcloud/simulator.ts';
-import type { Simulator } from '../../simulator/nifcloud/simulator.ts';
+import type { Simulator, SimulatorOptions } from '../../simulator/nifcloud/simulator.ts';
 import { defaultFleet, type Fleet } from '../../simulator/nifcloud/world/fleet.ts';
 import { freePort } from './free-port.ts';
 import { startKubernetesApi, type KubernetesApi } from './kubernetes-api.ts';
@@ -27,13 +27,14 @@ export class World {
   }
 
   static async start(
-    options: { readonly identities?: Identities } = {},
+    options: { readonly identities?: Identities; readonly cloud?: SimulatorOptions } = {},
     fleet: Fleet = defaultFleet(),
   ): Promise<World> {
     const folder = await mkdtemp(join(tmpdir(), 'nk-'));
     const assets = process.env['KUBEBUILDER_ASSETS'];
     const api = await startKubernetesApi(join(folder, 'kubernetes'), assets, options.identities);
-    return new World(await startSimulator({ latencyMs: 0, transition: '0ms', fleet }), api, folder);
+    const cloud = await startSimulator({ latencyMs: 0, transition: '0ms', fleet, ...options.cloud });
+    return new World(cloud, api, folder);
   }
 
   async stop(): Promise<void> {

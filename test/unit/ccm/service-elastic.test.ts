@@ -131,6 +131,19 @@ describe('a Service of type elb', () => {
     expect(world.events.take().at(-1)).to.equal('Normal UpdatedLoadBalancer: Updated load balancer with new hosts');
   });
 
+  it('has the rules for a node that comes back while those that it had are going', async () => {
+    world = await settled();
+    const before = rules(world, 'fwnode02');
+    world.elastic.onWrite = () => {
+      if (world.elastic.writes.at(-1) === 'revoke fwnode02') world.api.addNode(node('node02'));
+    };
+    world.api.nodes.store('node02', undefined);
+    await world.clock.advance(MINUTE_MS);
+    expect(targets(world)).to.deep.equal(['node01', 'node02']);
+    expect(rules(world, 'fwnode02')).to.deep.equal(before);
+    expect(world.elastic.writes.slice(-2)).to.deep.equal(['authorize fwnode02', 'registerTargets 80']);
+  });
+
   it('never loses a rule that somebody else made (E7 #14)', async () => {
     world = new World(ELASTIC);
     const own = {
@@ -166,6 +179,24 @@ describe('a Service of type elb', () => {
     await world.clock.advance(2 * MINUTE_MS);
     expect(targets(world)).to.have.length(2);
     expect([lost, world.elastic.refusals]).to.deep.equal([1, []]);
+  });
+
+  it('that somebody deletes while it is being made is made anew, and gets its rules before its targets', async () => {
+    for (const last of ['create', 'authorize']) {
+      world = new World(ELASTIC);
+      let isDeleted = false;
+      world.elastic.onWrite = () => {
+        if (isDeleted || !world.elastic.writes.at(-1)!.startsWith(last)) return;
+        isDeleted = true;
+        void world.clock.sleep(4_000).then(() => world.elastic.balancers.clear());
+      };
+      world.run();
+      await world.clock.advance(MINUTE_MS);
+      expect([isDeleted, targets(world)], last).to.deep.equal([true, ['node01', 'node02']]);
+      expect(rules(world, 'fwnode01'), last).to.include('TCP 30080 198.51.100.2');
+      expect(world.ingress, last).to.deep.equal([{ ip: '198.51.100.2' }]);
+      world.stop.abort();
+    }
   });
 
   it('is served by the other servers although the cloud does not take one (E7 #19)', async () => {

@@ -187,12 +187,18 @@ describe('a Service whose type annotation changes', () => {
     world.api.edit((one) => annotated('type', 'elb', one));
     await world.clock.advance(4_000);
     expect([world.cloud.balancers.size, world.elastic.balancers.size]).to.deep.equal([1, 1]);
+    world.events.take();
+    world.elastic.transitionMs = 10_000; // so it is listed without listeners for a while
     world.api.deleteService();
     await world.clock.advance(2 * MINUTE_MS);
     expect([world.cloud.balancers.size, world.elastic.balancers.size, world.api.service()]).to.deep.equal([
       0,
       0,
       undefined,
+    ]);
+    expect(world.events.take()).to.deep.equal([
+      'Normal DeletingLoadBalancer: Deleting load balancer',
+      'Normal DeletedLoadBalancer: Deleted load balancer',
     ]);
   });
 

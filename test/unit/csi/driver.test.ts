@@ -7,13 +7,13 @@ import { FakeClock } from '../../fake-clock.ts';
 /** A folder that nobody can make. */
 const NOWHERE = '--state-dir=/dev/null/state';
 
-describe('a driver that cannot keep records', () => {
-  const driver = (mode: string, stateDir = NOWHERE): Driver =>
-    new Driver(parseOptions([`--mode=${mode}`, stateDir]), { NODE_NAME: 'node01' }, new AbortController().signal, {
-      clock: new FakeClock(),
-      log: new PassThrough(),
-    });
+function driver(mode: string, stateDir = NOWHERE): Driver {
+  const options = parseOptions([`--mode=${mode}`, stateDir]);
+  const surroundings = { clock: new FakeClock(), log: new PassThrough() };
+  return new Driver(options, { NODE_NAME: 'node01' }, new AbortController().signal, surroundings);
+}
 
+describe('a driver that cannot keep records', () => {
   it("goes on without the Node service under --mode=all, as the Go driver's controller runs", async () => {
     expect(await driver('all').node()).to.equal(undefined);
   });

@@ -26,7 +26,11 @@ interface KubernetesObject {
   readonly spec: {
     readonly selector: object;
     readonly template: {
-      readonly spec: { readonly containers: readonly Container[]; readonly priorityClassName?: string };
+      readonly spec: {
+        readonly containers: readonly Container[];
+        readonly initContainers?: readonly (Container & { readonly restartPolicy?: string })[];
+        readonly priorityClassName?: string;
+      };
     };
   };
 }
@@ -43,6 +47,10 @@ async function workload(file: string, kind: string, name: string): Promise<Kuber
   const found = (await objectsOf(file)).find((one) => one.kind === kind && one.metadata.name === name);
   if (found === undefined) throw new Error(`${file} has no ${kind} ${name}`);
   return found.spec;
+}
+
+function containersOf({ template: { spec } }: KubernetesObject['spec']): readonly Container[] {
+  return [...spec.containers, ...(spec.initContainers ?? [])];
 }
 
 const CCM = 'manifests/nifcloud-cloud-controller-manager.yaml';
@@ -82,7 +90,7 @@ describe('manifests', () => {
   });
 
   it('give no worker a key of the cloud', async () => {
-    const { containers } = (await node()).template.spec;
+    const containers = containersOf(await node());
     const names = containers.flatMap(({ env = [] }) => env.map(({ name }) => name));
     expect(names.filter((name) => name.includes('KEY'))).to.deep.equal([]);
     expect(
@@ -90,9 +98,16 @@ describe('manifests', () => {
     ).to.deep.equal([]);
   });
 
+  it('end the registrar after the node server, which may still have volumes to unmount: kubelet forgets a driver without it', async () => {
+    const { initContainers = [] } = (await node()).template.spec;
+    expect(initContainers.map(({ name, restartPolicy }) => [name, restartPolicy])).to.deep.equal([
+      ['node-driver-registrar', 'Always'],
+    ]);
+  });
+
   it('pin every image, ours to this version', async () => {
     for (const spec of [await ccm(), await controller(), await node()]) {
-      for (const { image } of spec.template.spec.containers) {
+      for (const { image } of containersOf(spec)) {
         expect(image).to.match(/^[a-z0-9./-]+:v\d+\.\d+\.\d+$/);
         if (image.includes('nifcloud')) expect(image).to.match(new RegExp(`:v${packageJson.version}$`));
       }
@@ -104,7 +119,7 @@ describe('manifests', () => {
   it('leave every container with as little as it needs', async () => {
     for (const spec of [await ccm(), await controller(), await node()]) {
       expect(spec.template.spec.priorityClassName).to.match(/^system-/);
-      for (const { name, securityContext = {}, resources } of spec.template.spec.containers) {
+      for (const { name, securityContext = {}, resources } of containersOf(spec)) {
         expect(securityContext['readOnlyRootFilesystem'], name).to.equal(true);
         expect(Object.keys(resources?.requests ?? {}), name).to.have.members(['cpu', 'memory']);
         if (name === 'node-plugin') continue; // mounts and SCSI devices

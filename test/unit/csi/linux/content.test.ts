@@ -55,6 +55,7 @@ describe('planContent', () => {
       }),
     ),
     zeros: fc.constantFrom(true, false, undefined),
+    hasBackup: fc.boolean(),
     unfinished: fc.boolean(),
     sizeBytes: fc.constantFrom(100e9, 100 * 2 ** 30, 150e9),
     formatBegun: fc.boolean(),
@@ -79,7 +80,8 @@ describe('planContent', () => {
           return;
         }
         assert.equal(signature.kind, 'none');
-        const allowed = want.formatNonzero && want.sizeGB !== undefined && content.zeros === false;
+        const allowed =
+          want.formatNonzero && want.sizeGB !== undefined && content.zeros === false && !content.hasBackup;
         assert.isTrue(content.zeros === true || content.formatBegun || allowed);
       }),
     );
@@ -116,6 +118,7 @@ describe('planContent', () => {
   const empty: DiskContent = {
     signature: { kind: 'none' },
     zeros: true,
+    hasBackup: false,
     unfinished: false,
     sizeBytes: 100e9,
     formatBegun: false,

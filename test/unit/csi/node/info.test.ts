@@ -1,5 +1,7 @@
+import { status } from '@grpc/grpc-js';
 import { assert } from 'chai';
 import { createNodeService } from '../../../../csi/node/node.ts';
+import { RpcError } from '../../../../csi/rpc-error.ts';
 import { VolumeLocks } from '../../../../csi/volume-locks.ts';
 import { FakeMachine } from './fake-machine.ts';
 import { failureOf, patient } from './requests.ts';
@@ -33,6 +35,23 @@ describe('NodeGetInfo and NodeGetCapabilities', () => {
       zone: () => Promise.reject(new Error('no label yet')),
     });
     assert.match(await failureOf(node.NodeGetInfo({}, patient)), /^UNAVAILABLE: .*zone.*no label yet/);
+  });
+
+  it('answers a caller that gives up, whatever it waits for: the disks that it counts may hang', async () => {
+    const node = await createNodeService({
+      nodeName: 'n',
+      hostRoot: machine.root,
+      stateDir: machine.stateDir,
+      clock: machine,
+      logger: machine.logger,
+      locks: new VolumeLocks(),
+      formatNonzero: false,
+      zone: () => new Promise(() => undefined),
+    });
+    const caller = new AbortController();
+    const info = failureOf(node.NodeGetInfo({}, caller.signal));
+    caller.abort(new RpcError(status.CANCELLED, 'the caller gave up'));
+    assert.match(await info, /^CANCELLED/);
   });
 
   it('promises what it serves', async () => {

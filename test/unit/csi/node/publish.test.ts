@@ -41,10 +41,10 @@ describe('NodePublishVolume and NodeUnpublishVolume', () => {
     node.NodeUnpublishVolume({ volume_id: volumeId, target_path: target }, patient);
 
   const unfinished = async () => (await (await machine.service()).records.get('vol1'))?.unfinishedReadOnly;
-  const setUnfinished = async (target: string): Promise<void> => {
+  const changeRecord = async (changes: Partial<StageRecord>): Promise<void> => {
     const { records } = await machine.service();
     const record = await records.get('vol1');
-    await records.save({ ...record!, unfinishedReadOnly: [target] });
+    await records.save({ ...record!, ...changes });
   };
 
   it('goes by the mount table when the mount command says that it failed', async () => {
@@ -120,10 +120,10 @@ describe('NodePublishVolume and NodeUnpublishVolume', () => {
 
     it('leaves no trace when the driver died before it took note that it was done', async () => {
       await publish({ readonly: true });
-      await setUnfinished(targetPath(machine));
+      await changeRecord({ unfinishedReadOnly: [targetPath(machine)] });
       await publish({ readonly: true });
       assert.deepEqual(await unfinished(), []);
-      await setUnfinished(targetPath(machine));
+      await changeRecord({ unfinishedReadOnly: [targetPath(machine)] });
       await unpublish();
       assert.deepEqual(await unfinished(), []);
     });
@@ -209,20 +209,14 @@ describe('NodePublishVolume and NodeUnpublishVolume', () => {
   });
 
   describe('of a volume that the Go driver has staged anew, after this driver had', () => {
-    const restaged = async (changes: Partial<StageRecord>): Promise<void> => {
-      const { records } = await machine.service();
-      const record = await records.get('vol1');
-      await records.save({ ...record!, number: '8:160', ...changes });
-    };
-
     it('goes by what is mounted when the record is of before a reboot', async () => {
-      await restaged({ bootId: 'of before' });
+      await changeRecord({ number: '8:160', bootId: 'of before' });
       await publish();
       assert.deepEqual(await machine.mounts(), [STAGED, '8:32 kubelet/pods/pod1/mount rw']);
     });
 
     it('goes by what is mounted when the record tells of an mkfs only', async () => {
-      await restaged({ device: '', number: '', formatting: true });
+      await changeRecord({ device: '', number: '', formatting: true });
       await publish();
       assert.deepEqual(await machine.mounts(), [STAGED, '8:32 kubelet/pods/pod1/mount rw']);
     });

@@ -183,6 +183,13 @@ describe('NodeStageVolume', () => {
   });
 
   describe('never formats', () => {
+    it('a disk that is not zeros and has the backup of a superblock, though new disks may be anything', async () => {
+      await machine.change('disk1', { 'noise-head': '', blocks: '1000' });
+      node = await machine.nodeServer(undefined, { formatNonzero: true });
+      assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*e2fsck -b 32768/);
+      assert.deepEqual(await machine.calls('mkfs.ext4'), []);
+    });
+
     it('a disk with data but no signature that is known, and says what would make it do so', async () => {
       await machine.change('disk1', { 'noise-head': '' });
       assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*not empty.*--format-nonzero-new-disks/);

@@ -56,6 +56,13 @@ describe('the sweep of dead disks', () => {
     assert.deepEqual(machine.devices(), { 1: 'sdb' });
   });
 
+  it('leaves a disk of which nothing is known, as the tool that reads it does not start for want of memory', async () => {
+    await plug(1);
+    await machine.change('disk1', { 'dd-exit': '127' });
+    await sweep(service, patient);
+    assert.deepEqual(machine.devices(), { 1: 'sdb' });
+  });
+
   it('leaves a disk that does not answer at all: Linux itself will give it up', async () => {
     await plug(1);
     await machine.change('disk1', { 'dd-hangs': '' });

@@ -147,6 +147,30 @@ describe('NodeUnstageVolume', () => {
     assert.deepEqual(await machine.mounts(), []);
   });
 
+  const stagedByGoDriver: Record<string, (record: string) => string | undefined> = {
+    'for the first time': () => undefined,
+    'after a reboot': (record) => record.replace(/"bootId":"[^"]*"/, '"bootId":"before"'),
+    'after this one began to format it': (record) => record.replace('8:32', '').replace('false', 'true'),
+  };
+  for (const [when, change] of Object.entries(stagedByGoDriver)) {
+    it(`keeps in mind what the Go driver staged ${when}, until nobody uses its disk: detached before, it would lose data`, async () => {
+      const path = join(machine.stateDir, 'vol1.json');
+      const record = change(await readFile(path, 'utf8'));
+      if (record === undefined) await rm(path);
+      else await writeFile(path, record);
+      await writeFile(machine.attributePath('sdb', 'holders/dm-0'), '');
+      for (let time = 0; time < 2; time++) {
+        assert.match(await failureOf(unstage()), /^FAILED_PRECONDITION: .*still in use: held by dm-0/);
+      }
+      node = await machine.nodeServer();
+      assert.match(await failureOf(unstage()), /^FAILED_PRECONDITION: .*still in use: held by dm-0/);
+      await rm(machine.attributePath('sdb', 'holders/dm-0'));
+      await unstage();
+      assert.deepEqual(machine.devices(), {});
+      assert.deepEqual(await machine.records(), []);
+    });
+  }
+
   describe('of a raw block volume', () => {
     beforeEach(async () => {
       await unstage();

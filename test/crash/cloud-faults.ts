@@ -1,5 +1,6 @@
 import type { CrashWorld } from './crash-world.ts';
 import type { Call } from './gate.ts';
+import type { Strike } from './kube-faults.ts';
 
 type Fault = Parameters<CrashWorld['cloud']['faults']['add']>[0];
 
@@ -50,18 +51,12 @@ export const CLOUD_FAULTS: readonly CloudFault[] = [
   { name: 'slow transition', strikesChangesOnly: true, fault: () => ({ kind: 'slow-transition', delayMs: 90_000 }) },
 ];
 
-/** A fault at one call of a journey. */
-export interface Strike {
-  readonly text: string;
-  readonly begin: (world: CrashWorld) => void;
-}
-
 /**
  * Everything that can go wrong once, with each call of the cloud. Of several looks in a row, as they come while the cloud is waited
  * for, the first one stands for all.
  * @param calls of an undisturbed journey
  */
-export function strikes(calls: readonly Call[]): readonly Strike[] {
+export function cloudStrikes(calls: readonly Call[]): readonly Strike[] {
   const cloud = calls.filter(({ api }) => api === 'cloud');
   return cloud.flatMap(({ text: action, mutating }, index) => {
     const before = cloud.slice(0, index);
@@ -82,9 +77,12 @@ export function strikes(calls: readonly Call[]): readonly Strike[] {
 const OUTAGE_MS = 150_000;
 
 /** A fault that strikes all calls for a while. */
-export function outage({ fault }: CloudFault): (world: CrashWorld) => void {
-  return ({ cloud: { faults }, time: { clock } }) => {
-    const id = faults.add(fault('NiftyUpdateElasticLoadBalancer'));
-    void clock.sleep(OUTAGE_MS).then(() => faults.remove(id));
+export function cloudOutage({ name, fault }: CloudFault): Strike {
+  return {
+    text: name,
+    begin: ({ cloud: { faults }, time: { clock } }) => {
+      const id = faults.add(fault('NiftyUpdateElasticLoadBalancer'));
+      void clock.sleep(OUTAGE_MS).then(() => faults.remove(id));
+    },
   };
 }

@@ -230,6 +230,20 @@ describe('a volume on a real disk', () => {
     await lab.restart(one);
   });
 
+  it('is not formatted when the start of its file system is lost, though the operator says that new disks are not zeros', async () => {
+    await lab.newDisk(one, disk, slot);
+    await lab.stage(one, disk, slot);
+    await lab.unstage(one, disk);
+    const image = await lab.imageOf(disk);
+    await run('dd', 'if=/dev/urandom', `of=${image}`, 'bs=4096', 'count=1', 'conv=notrunc', 'status=none');
+    await lab.restart(one, { formatNonzero: true });
+    assert.match((await refusal(lab.stage(one, disk, slot))).message, /e2fsck -b 32768/);
+    await run('sh', '-c', 'e2fsck -y -b 32768 "$1" || [ $? = 1 ]', 'sh', image);
+    await lab.stage(one, disk, slot);
+    await lab.unstage(one, disk);
+    await lab.restart(one);
+  });
+
   it('is mounted anew when its file system has died at the staging path', async () => {
     await lab.newDisk(one, disk, slot);
     await lab.stage(one, disk, slot, { fsType: 'xfs' });

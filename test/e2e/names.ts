@@ -1,0 +1,2 @@
+/** The CSI driver. */
+export const DRIVER = 'additional-storage.csi.nifcloud.com';

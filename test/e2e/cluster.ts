@@ -14,7 +14,7 @@ import { ControlPlane } from './control-plane.ts';
 import { makeImages } from './images.ts';
 import { DRIVER } from './names.ts';
 import { NodePorts } from './node-ports.ts';
-import { isReady, type Event, type EndpointSlice, type Pod } from './objects.ts';
+import { isReady, type EndpointSlice, type Pod } from './objects.ts';
 import { PlayedNode } from './played-node.ts';
 import { RealNode } from './real-node.ts';
 import { until } from './wait.ts';
@@ -28,7 +28,7 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SIMULATOR_FOLDER = '/var/lib/nifcloud-simulator';
 
 const CONTROL_PLANE = { 'node-role.kubernetes.io/control-plane': '' };
-/** Nodes that are no control-plane nodes join with it: `kubelet --register-with-taints`. */
+/** Every node joins with it: `kubelet --register-with-taints`. */
 const STARTUP_TAINT: Taint = { key: `${DRIVER}/agent-not-ready`, effect: 'NoExecute' };
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} };
@@ -122,7 +122,7 @@ export class Cluster {
     this.real = new RealNode({
       name: 'node01',
       address: '10.250.0.11',
-      labels: {},
+      taints: [STARTUP_TAINT],
       folder: join(this.folder, 'real'),
       runFolder: join(this.folder, 'run'),
       programs: this.programs,
@@ -163,7 +163,6 @@ export class Cluster {
   async join(name: string): Promise<PlayedNode> {
     const server = SERVERS.find((one) => one.name === name);
     if (server === undefined) throw new Error(`no server ${name}`);
-    const isControlPlane = name === 'node02';
     const folders = SERVERS.map((one) => join(this.folder, one.name));
     const folder = join(this.folder, `${name}.pods`);
     await mkdir(folder, { recursive: true });
@@ -181,8 +180,8 @@ export class Cluster {
         freePort: () => this.#nextPort++,
       },
       address: server.privateAddress,
-      labels: isControlPlane ? CONTROL_PLANE : {},
-      taints: isControlPlane ? [] : [STARTUP_TAINT],
+      labels: name === 'node02' ? CONTROL_PLANE : {},
+      taints: [STARTUP_TAINT],
       pods: this.pods,
       podAddress: () => `10.250.1.${this.#nextPodAddress++}`,
       say: (line) => this.say(line),
@@ -333,13 +332,6 @@ export class Cluster {
   async rendered(folder: string): Promise<string> {
     const { stdout } = await this.kubectl('kustomize', folder);
     return stdout.replaceAll(SIMULATOR_FOLDER, join(this.folder, 'cloud'));
-  }
-
-  /** The events about an object, as `Type Reason: message`. */
-  async events(kind: string, name: string): Promise<readonly string[]> {
-    return (await this.list<Event>('/api/v1/events'))
-      .filter(({ involvedObject }) => involvedObject.kind === kind && involvedObject.name === name)
-      .map(({ type, reason, message }) => `${type} ${reason}: ${message}`);
   }
 }
 

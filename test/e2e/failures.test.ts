@@ -44,9 +44,13 @@ describe('in the middle of work', () => {
     await story.apply(claim('data'), deployment('app', 'data', inZone('east-12')));
     await story.apply(webApp('web', 1), loadBalancer('web'));
     await until('the disk to be begun', () => Promise.resolve(calls(mark).includes('CreateVolume')));
+    // One that has just started refuses what it will allow once it has read the roles.
+    cluster.beginForeignRights();
     await cluster.controlPlane.killApiServer();
     await pause(5_000);
     await cluster.controlPlane.startApiServer();
+    await pause(1_000);
+    cluster.endForeignRights();
     const vip = await story.vip('web');
     await story.readyPod('app', { patienceMs: 150_000 });
     expect(await story.answer(vip)).to.contain('web-');

@@ -74,7 +74,7 @@ describe('nodes', () => {
     await story.kubectl('delete', 'deployment', 'app');
     await until('all to be unmounted and detached', async () => {
       const attachments = await cluster.list<VolumeAttachment>('/apis/storage.k8s.io/v1/volumeattachments');
-      return attachments.every(({ spec }) => spec.attacher !== DRIVER);
+      return attachments.every(({ spec }) => spec.attacher !== DRIVER || spec.nodeName !== node);
     });
     await until('the node server to end', async () => (await nodeServer(node)).metadata.uid !== old.metadata.uid);
     expect(performance.now() - deleted, 'not only when its grace period is over').to.be.below(60_000);

@@ -35,6 +35,7 @@ interface PodSpec {
   readonly serviceAccountName?: string;
   readonly terminationGracePeriodSeconds?: number;
   readonly containers: readonly Container[];
+  readonly initContainers?: readonly Container[];
   readonly volumes?: readonly PodVolume[];
 }
 
@@ -94,13 +95,6 @@ export interface EndpointSlice extends KubeObject {
     readonly conditions?: { readonly ready?: boolean };
   }[];
   readonly ports?: readonly { readonly name?: string; readonly port?: number }[];
-}
-
-export interface Event extends KubeObject {
-  readonly type?: string;
-  readonly reason?: string;
-  readonly message?: string;
-  readonly involvedObject: { readonly kind: string; readonly name: string; readonly namespace?: string };
 }
 
 /** Whether kubelet, or who plays it, says that a Node or Pod is ready. */

@@ -8,7 +8,7 @@ import type { Informer } from '../../kube/informer.ts';
 import type { KubeClient } from '../../kube/rest.ts';
 import type { Node, Taint } from '../../kube/types.ts';
 import { DRIVER } from './names.ts';
-import { isReady, type Attachment, type Claim, type Pod, type Volume } from './objects.ts';
+import { isReady, type Attachment, type Claim, type Container, type Pod, type Volume } from './objects.ts';
 import { PlayedPod, type PlayedHost } from './played-pod.ts';
 
 /** In the eyes of what runs on the node. */
@@ -100,11 +100,6 @@ export class PlayedNode {
   async end(): Promise<void> {
     await this.crash();
     this.#csi.close();
-  }
-
-  /** Where the containers of a pod find a volume, on this machine. */
-  mountPath(pod: Pod, volume: Volume): string {
-    return this.#here(mountPathIn(pod, volume));
   }
 
   async #register(): Promise<void> {
@@ -329,15 +324,8 @@ export class PlayedNode {
       hostIP: this.#options.address,
       startTime: now,
       conditions: ['PodScheduled', 'Initialized', 'ContainersReady', 'Ready'].map(condition),
-      containerStatuses: pod.spec.containers.map((container) => ({
-        name: container.name,
-        image: container.image,
-        imageID: 'played',
-        ready: true,
-        started: true,
-        restartCount: 0,
-        state: { running: { startedAt: now } },
-      })),
+      containerStatuses: pod.spec.containers.map((container) => running(container, now)),
+      initContainerStatuses: (pod.spec.initContainers ?? []).map((container) => running(container, now)),
     };
     const path = `/api/v1/namespaces/${namespace}/pods/${name}/status`;
     await this.#kube.patch(path, { status }, 'merge', { signal: soon() });
@@ -425,6 +413,11 @@ function mountPathIn(pod: Pod, volume: Volume): string {
 }
 
 const never = (): boolean => false;
+
+function running({ name, image }: Container, startedAt: string): object {
+  const state = { running: { startedAt } };
+  return { name, image, imageID: 'played', ready: true, started: true, restartCount: 0, state };
+}
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error;

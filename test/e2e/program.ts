@@ -41,10 +41,10 @@ export class Program {
   assertRunning(): void {
     if (this.isRunning) return;
     const { spawnfile, exitCode, signalCode } = this.#process;
-    throw new Error(`${spawnfile} ended (${signalCode ?? exitCode}):\n${this.endOfLog()}`);
+    throw new Error(`${spawnfile} ended (${signalCode ?? exitCode}):\n${this.#endOfLog()}`);
   }
 
-  endOfLog(): string {
+  #endOfLog(): string {
     return readFileSync(this.#logFile, 'utf8').trim().split('\n').slice(-15).join('\n');
   }
 

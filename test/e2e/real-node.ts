@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { Taint } from '../../kube/types.ts';
 import type { Programs } from './components.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { Program } from './program.ts';
@@ -15,7 +16,8 @@ const OVERLAYFS_MAGIC = 0x794c7630;
 export interface RealNodeOptions {
   readonly name: string;
   readonly address: string;
-  readonly labels: Readonly<Record<string, string>>;
+  /** Those that it registers with, besides the one for the cloud-controller-manager. */
+  readonly taints: readonly Taint[];
   /** A new one, for what they write. */
   readonly folder: string;
   /** A short path: names of sockets are. */
@@ -101,7 +103,7 @@ state = "${runFolder}/containerd"
   }
 
   async #startKubelet(): Promise<void> {
-    const { folder, name, address, labels, programs, controlPlane } = this.#options;
+    const { folder, name, address, taints, programs, controlPlane } = this.#options;
     const kubeconfig = await controlPlane.userKubeconfig(`node-${name}`, `CN=system:node:${name}, O=system:nodes`);
     const config = {
       apiVersion: 'kubelet.config.k8s.io/v1beta1',
@@ -144,9 +146,7 @@ state = "${runFolder}/containerd"
         `--hostname-override=${name}`,
         '--cloud-provider=external',
         `--node-ip=${address}`,
-        `--node-labels=${Object.entries(labels)
-          .map(([key, value]) => `${key}=${value}`)
-          .join(',')}`,
+        `--register-with-taints=${taints.map(({ key, effect }) => `${key}=:${effect}`).join(',')}`,
       ],
       logFile: join(folder, 'kubelet.log'),
     });

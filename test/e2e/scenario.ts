@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { appendFile, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -157,13 +158,18 @@ export async function nothingLeft(cluster: Cluster): Promise<void> {
     const known = (await cluster.list<Volume>('/api/v1/persistentvolumes')).filter(({ spec }) =>
       lasting.has(spec.claimRef?.namespace ?? ''),
     );
-    const volumes = known.flatMap(({ metadata, spec }) => [metadata.name, spec.csi?.volumeHandle ?? '']);
-    const staying = [GO_DISK, ...lasting, ...volumes];
+    const staying = [GO_DISK, ...lasting, ...known.flatMap(namesOf)];
     const left = [...leftInCloud(cluster), ...(await leftInApi(cluster)), ...(await leftOnNodes(cluster))];
     const unwanted = left.filter(({ of }) => !staying.includes(of));
     if (unwanted.length > 0) throw new Error(unwanted.map(({ what }) => what).join(', '));
     return true;
   });
+}
+
+/** What a volume is called: its object, its disk and record, and the folder where it is staged. */
+function namesOf({ metadata, spec }: Volume): readonly string[] {
+  const handle = spec.csi?.volumeHandle ?? '';
+  return [metadata.name, handle, createHash('sha256').update(handle).digest('hex')];
 }
 
 /** Something that is there, and the name of what it belongs to. */
@@ -209,13 +215,13 @@ async function leftOnNodes(cluster: Cluster): Promise<readonly Left[]> {
   const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').map((line) => line.split(' ')[4] ?? '');
   const left = mounts
     .filter((point) => /kubernetes\.io[~/]csi/.test(point))
-    .map((point) => ({ what: `mount ${point}`, of: '' }));
+    .map((point) => ({ what: `mount ${point}`, of: /([^/]+)\/(?:mount|globalmount)$/.exec(point)?.[1] ?? '' }));
   for (const node of cluster.nodeNames()) {
     const folder = join(cluster.kubeletFolder(node), 'plugins', `${DRIVER}.state`);
     const files = await readdir(folder).catch(() => []);
-    left.push(
-      ...files.filter((file) => file.endsWith('.json')).map((file) => ({ what: `record ${file} on ${node}`, of: '' })),
-    );
+    for (const file of files.filter((one) => one.endsWith('.json'))) {
+      left.push({ what: `record ${file} on ${node}`, of: file.replace('.json', '') });
+    }
   }
   return left;
 }

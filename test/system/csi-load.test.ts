@@ -41,7 +41,9 @@ describe('the CSI driver under load', () => {
     for (const at of programs.keys()) {
       const [second, last] = [usages[1]![at]!, usages.at(-1)![at]!];
       expect(last.privateMB, history).to.be.below(second.privateMB + GARBAGE_MB);
-      expect(last.openFiles, history).to.be.below(second.openFiles + 5);
+      // Idle connections to the cloud come and go.
+      const before = Math.max(...usages.slice(0, ROUNDS / 2).map((round) => round[at]!.openFiles));
+      expect(last.openFiles, history).to.be.below(before + 5);
     }
   }).timeout(110_000);
 

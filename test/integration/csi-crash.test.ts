@@ -19,10 +19,10 @@ describe('the life of a volume comes to the same end, and breaks no rule on the 
     proveOutage(CLOUD_LIFE, cloudOutage(CLOUD_FAULTS.find(({ name }) => name === 'drop-after')!)));
 
   it('the node server is killed before, during and after any command', () =>
-    proveTrouble(NODE_LIFE, 'killed', oneIn(3, different)));
+    proveTrouble(NODE_LIFE, 'killed', oneIn(5, different)));
   it('the node server is killed while a raw block volume lives', () =>
-    proveTrouble(BLOCK_LIFE, 'killed', oneIn(3, different)));
-  it('a command fails, with or without having done its work', () => proveTrouble(NODE_LIFE, 'lost', oneIn(6, changes)));
+    proveTrouble(BLOCK_LIFE, 'killed', oneIn(5, different)));
+  it('a command fails, with or without having done its work', () => proveTrouble(NODE_LIFE, 'lost', oneIn(8, changes)));
   it('the kubelet loses its patience', () => proveTrouble(NODE_LIFE, 'impatient', oneIn(8, different)));
 });
 

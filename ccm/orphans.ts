@@ -1,5 +1,6 @@
 import type { Clock } from '../daemon/clock.ts';
-import { describeError, type Logger } from '../daemon/logger.ts';
+import type { Logger } from '../daemon/logger.ts';
+import { watchOrphans as watchAny } from '../daemon/orphans.ts';
 import type { Service } from '../kube/types.ts';
 import { isOfCluster } from './cloud/elastic-owner.ts';
 import { isGivenName, loadBalancerName } from './cloud/load-balancer.ts';
@@ -24,30 +25,17 @@ export interface OrphanWatchOptions {
 
 /**
  * Load balancers that no Service of this cluster is to have: they cost money and nobody will delete them. Nor does this program; it
- * names them. One counts from the second look on: its Service may have gone a moment ago.
+ * names them.
  */
-export async function watchOrphans(options: OrphanWatchOptions, signal: AbortSignal): Promise<void> {
+export function watchOrphans(options: OrphanWatchOptions, signal: AbortSignal): Promise<never> {
   const { list, services, clusterName, count, clock, logger } = options;
-  let suspects: ReadonlySet<string> = new Set();
-  let told = '';
-  for (;;) {
-    await clock.sleep(untilTick(clock, LOOK_MS, false), signal);
-    try {
-      const all = await list(signal);
-      const found = orphansAmong(all, services(), clusterName).map(describe);
-      const lasting = found.filter((one) => suspects.has(one)).toSorted();
-      suspects = new Set(found);
-      count(lasting.length);
-      if (lasting.length > 0 && lasting.join() !== told) {
-        const what = 'Load balancers without a Service of this cluster; nothing is done with them';
-        logger.warn(what, { loadBalancers: lasting });
-      }
-      told = lasting.join();
-    } catch (error) {
-      signal.throwIfAborted();
-      logger.warn('Load balancers without a Service are looked for again', { reason: describeError(error) });
-    }
-  }
+  const look = async (until: AbortSignal): Promise<ReadonlyMap<string, string>> => {
+    const names = orphansAmong(await list(until), services(), clusterName).map(describe);
+    return new Map(names.map((name) => [name, name]));
+  };
+  const pauseMs = (): number => untilTick(clock, LOOK_MS, false);
+  const said = { what: 'Load balancers without a Service', key: 'loadBalancers' };
+  return watchAny({ look, pauseMs, count, ...said, clock, logger }, signal);
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Clock } from '../../daemon/clock.ts';
-import { describeError, type Logger } from '../../daemon/logger.ts';
+import type { Logger } from '../../daemon/logger.ts';
+import { watchOrphans as watchAny } from '../../daemon/orphans.ts';
 import type { PersistentVolume } from '../../kube/types.ts';
 import type { Cloud, Volume } from './cloud.ts';
 import type { Cluster, ClusterNode } from './cluster.ts';
@@ -21,36 +22,19 @@ export interface OrphanWatchOptions {
 
 /**
  * Disks that a provisioner asked for and no PersistentVolume of this cluster knows: they cost money and nobody will delete them.
- * Nor does the driver; it names them. A disk counts from the second look on, since its PersistentVolume comes after it. In an account
- * with several clusters the free disks of the others are among them: nothing in the cloud tells whose they are.
+ * Nor does the driver; it names them. In an account with several clusters the free disks of the others are among them: nothing in the
+ * cloud tells whose they are.
  */
-export async function watchOrphans(options: OrphanWatchOptions, signal: AbortSignal): Promise<void> {
-  const { clock, logger, count } = options;
-  let suspects: ReadonlySet<string> = new Set();
-  let told = '';
-  for (;;) {
-    await clock.sleep(LOOK_MS, signal);
-    try {
-      const found = await look(options, signal);
-      const lasting = found.filter(({ uniqueId }) => suspects.has(uniqueId));
-      suspects = new Set(found.map(({ uniqueId }) => uniqueId));
-      count(lasting.length);
-      const names = lasting.map(({ id }) => id).sort();
-      if (names.length > 0 && names.join() !== told) {
-        logger.warn('Disks without a PersistentVolume of this cluster; nothing is done with them', { disks: names });
-      }
-      told = names.join();
-    } catch (error) {
-      signal.throwIfAborted();
-      logger.warn('Disks without a PersistentVolume are looked for again', { reason: describeError(error) });
-    }
-  }
-}
-
-async function look({ cloud, cluster }: OrphanWatchOptions, signal: AbortSignal): Promise<readonly Volume[]> {
-  const [volumes, nodes] = await Promise.all([cloud.volumes.list(signal), cluster.nodes(signal)]);
-  // After the disks, so that one whose disk was just listed is seen.
-  return orphansAmong(volumes, await cluster.persistentVolumes(signal), nodes);
+export function watchOrphans(options: OrphanWatchOptions, signal: AbortSignal): Promise<never> {
+  const { cloud, cluster, count, clock, logger } = options;
+  const look = async (until: AbortSignal): Promise<ReadonlyMap<string, string>> => {
+    const [volumes, nodes] = await Promise.all([cloud.volumes.list(until), cluster.nodes(until)]);
+    // After the disks, so that one whose disk was just listed is seen.
+    const orphans = orphansAmong(volumes, await cluster.persistentVolumes(until), nodes);
+    return new Map(orphans.map(({ uniqueId, id }) => [uniqueId, id]));
+  };
+  const said = { what: 'Disks without a PersistentVolume', key: 'disks' };
+  return watchAny({ look, pauseMs: () => LOOK_MS, count, ...said, clock, logger }, signal);
 }
 
 /** The disks that no PersistentVolume of this driver knows. Attached elsewhere, they are somebody's. Pure. */

@@ -12,8 +12,8 @@ import type { Nifcloud } from '../nifcloud/nifcloud.ts';
 import { attachedVolumes } from './attached-volumes.ts';
 import type { UsingNode } from './attached-volumes.ts';
 import { errorCode } from './linux/host.ts';
-import { DRIVER_NAME, DRIVER_VERSION } from './names.ts';
-import type { StartupTaintOptions } from './node/startup-taint.ts';
+import { DRIVER_NAME, DRIVER_VERSION, nodePath } from './names.ts';
+import type { OwnNode } from './node/own-node.ts';
 import { PROGRAM } from './options.ts';
 import type { Options } from './options.ts';
 import type { Handlers } from './server.ts';
@@ -157,7 +157,7 @@ export class Driver {
       const kube = await this.#connectKube();
       if (kube === undefined) return;
       const { removeStartupTaint } = await import('./node/startup-taint.ts');
-      await removeStartupTaint(this.#nodeInKube(kube), this.#signal);
+      await removeStartupTaint(this.#ownNode(kube), this.#signal);
     } catch (error) {
       if (!this.#signal.aborted) this.logger.error('The start-up taint is not looked after', error);
     }
@@ -168,10 +168,10 @@ export class Driver {
     const kube = await usable('Kubernetes API', () => this.#connectKube());
     if (kube === undefined) throw new UsageError('--mode=pre-stop asks the Kubernetes API, and none is configured');
     const { waitForDetach } = await import('./node/pre-stop.ts');
-    await waitForDetach(this.#nodeInKube(kube), this.#signal);
+    await waitForDetach(this.#ownNode(kube), this.#signal);
   }
 
-  #nodeInKube(kube: KubeClient): StartupTaintOptions {
+  #ownNode(kube: KubeClient): OwnNode & { readonly kube: KubeClient } {
     return {
       nodeName: requiredEnvironment(this.#env, 'NODE_NAME'),
       kube,
@@ -291,8 +291,4 @@ export class Driver {
     const secrets = (): readonly string[] => Object.values(this.#credentials?.() ?? {});
     return createLogger({ format, verbosity, secrets, stream: this.#log });
   }
-}
-
-function nodePath(nodeName: string): string {
-  return `/api/v1/nodes/${encodeURIComponent(nodeName)}`;
 }

@@ -3,7 +3,7 @@ import { status } from '@grpc/grpc-js';
 import { isNotFound } from '../../kube/errors.ts';
 import type { KubeList, Node, PersistentVolume, VolumeAttachment } from '../../kube/types.ts';
 import type { Clock } from '../../daemon/clock.ts';
-import { DRIVER_NAME } from '../names.ts';
+import { DRIVER_NAME, nodePath } from '../names.ts';
 import { RpcError } from '../rpc-error.ts';
 import { KeyedReads } from './keyed-reads.ts';
 
@@ -43,7 +43,7 @@ export class Cluster {
   }
 
   async node(name: string, signal: AbortSignal): Promise<ClusterNode | undefined> {
-    const node = await this.#read<Node>(`/api/v1/nodes/${encodeURIComponent(name)}`, signal);
+    const node = await this.#read<Node>(nodePath(name), signal);
     return node && clusterNode(node);
   }
 

@@ -1,11 +1,11 @@
-import { describeError, type Logger } from '../../daemon/logger.ts';
-import type { Clock } from '../../daemon/clock.ts';
 import { CONFLICT_POLICIES, retryOnConflict } from '../../kube/conflict.ts';
-import { isForbidden, isNotFound } from '../../kube/errors.ts';
+import { isNotFound } from '../../kube/errors.ts';
 import { taintsReplaced } from '../../kube/patches.ts';
 import type { KubeClient } from '../../kube/rest.ts';
 import type { Node } from '../../kube/types.ts';
-import { DRIVER_NAME } from '../names.ts';
+import { DRIVER_NAME, nodePath } from '../names.ts';
+import { readOwnNode, untilDone } from './own-node.ts';
+import type { OwnNode } from './own-node.ts';
 
 /**
  * Key of a taint that an operator may have nodes register with (kubelet `--register-with-taints`), so that no pod with a volume comes
@@ -13,55 +13,36 @@ import { DRIVER_NAME } from '../names.ts';
  */
 export const STARTUP_TAINT = `${DRIVER_NAME}/agent-not-ready`;
 
-/** How often it is looked whether kubelet has registered the driver. Our choice. */
-const LOOK_MS = 2_000;
-
 /** What of a CSINode tells which drivers kubelet knows. */
 interface CsiNode {
   readonly spec?: { readonly drivers?: readonly { readonly name: string }[] };
 }
 
-export interface StartupTaintOptions {
-  readonly nodeName: string;
+interface PatchableNode extends OwnNode {
   readonly kube: Pick<KubeClient, 'get' | 'patch'>;
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 /**
  * Takes the start-up taint off this node as soon as kubelet has registered the driver; one read where there is no such taint.
  * Errors are repeated, since the taint keeps pods away; only without the right to read or to patch Nodes it is given up.
  */
-export async function removeStartupTaint(options: StartupTaintOptions, signal: AbortSignal): Promise<void> {
-  const { clock, logger, nodeName } = options;
-  for (;;) {
-    try {
-      if (await isDone(options, signal)) return;
-    } catch (error) {
-      if (signal.aborted) return;
-      if (isForbidden(error)) {
-        logger.warn(`This account may not take the taint ${STARTUP_TAINT} off its Node, should it be there`, {
-          node: nodeName,
-          reason: describeError(error),
-        });
-        return;
-      }
-      logger.warn('The start-up taint is looked at again', { node: nodeName, reason: describeError(error) });
-    }
-    await clock.sleep(LOOK_MS, signal);
-  }
+export async function removeStartupTaint(own: PatchableNode, signal: AbortSignal): Promise<void> {
+  const says = {
+    forbidden: `This account may not take the taint ${STARTUP_TAINT} off its Node, should it be there`,
+    again: 'The start-up taint is looked at again',
+  };
+  await untilDone(own, () => isDone(own, signal), says, signal);
 }
 
-async function isDone(options: StartupTaintOptions, signal: AbortSignal): Promise<boolean> {
-  const { nodeName, kube, clock, logger } = options;
-  const path = `/api/v1/nodes/${encodeURIComponent(nodeName)}`;
-  if (patchFor(await kube.get<Node>(path, { signal })) === undefined) return true;
-  if (!(await isRegistered(options, signal))) return false;
+async function isDone(own: PatchableNode, signal: AbortSignal): Promise<boolean> {
+  const { nodeName, kube, clock, logger } = own;
+  if (patchFor(await readOwnNode(own, signal)) === undefined) return true;
+  if (!(await isRegistered(own, signal))) return false;
   await retryOnConflict(
     CONFLICT_POLICIES.nodeUpdate,
     async () => {
-      const patch = patchFor(await kube.get<Node>(path, { signal }));
-      if (patch !== undefined) await kube.patch(path, patch, 'strategic', { signal });
+      const patch = patchFor(await readOwnNode(own, signal));
+      if (patch !== undefined) await kube.patch(nodePath(nodeName), patch, 'strategic', { signal });
     },
     { clock, signal },
   );
@@ -77,7 +58,7 @@ function patchFor(node: Node): ReturnType<typeof taintsReplaced> {
   );
 }
 
-async function isRegistered({ nodeName, kube }: StartupTaintOptions, signal: AbortSignal): Promise<boolean> {
+async function isRegistered({ nodeName, kube }: OwnNode, signal: AbortSignal): Promise<boolean> {
   try {
     const path = `/apis/storage.k8s.io/v1/csinodes/${encodeURIComponent(nodeName)}`;
     const { spec } = await kube.get<CsiNode>(path, { signal });

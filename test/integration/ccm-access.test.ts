@@ -166,7 +166,7 @@ describe('who may read the pages of the cloud-controller-manager', () => {
 
   it('is nobody but for open paths where the program cannot ask', async () => {
     replica = await Replica.start([await world.kubeconfig()], world.environment());
-    await replica.until('/healthz', 200);
+    await replica.untilLeading();
     expect((await replica.page('/metrics', as('prometheus-token'))).status).to.equal(403);
     expect(replica.log).to.match(/This is no pod and --authentication-kubeconfig is not given/);
   });
@@ -188,7 +188,7 @@ describe('who may read the pages of the cloud-controller-manager', () => {
       );
       for (const flag of ['--authentication-tolerate-lookup-failure', '--authentication-skip-lookup']) {
         replica = await Replica.start([...args, flag], world.environment());
-        await replica.until('/readyz', 200);
+        await replica.untilLeading(); // the question comes before the election
         expect(replica.log.includes('Client certificates count for nothing'), flag).to.equal(flag.includes('tolerate'));
         await replica.end('SIGTERM');
       }

@@ -25,7 +25,7 @@ export class Replica {
     this.port = port;
     this.#process = process;
     process.stderr?.on('data', (chunk: Buffer) => (this.#log += chunk.toString()));
-    this.#exit = once(process, 'exit').then(([code]) => code as number | null);
+    this.#exit = once(process, 'close').then(([code]) => code as number | null);
   }
 
   static async start(args: readonly string[], env: Environment): Promise<Replica> {
@@ -56,7 +56,7 @@ export class Replica {
     });
   }
 
-  /** Its exit code; `null` where a signal ended it. */
+  /** Its exit code, once its log is complete; `null` where a signal ended it. */
   async ended(): Promise<number | null> {
     return await this.#exit;
   }

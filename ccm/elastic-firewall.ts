@@ -134,7 +134,7 @@ export class ElasticFirewall {
     const { clusterName: cluster } = this.#options;
     const others = all.filter((one) => !wanted.some(({ name }) => name === one.name));
     const rules = wantedRules({ cluster, groups, servers: hosts.servers, loadBalancers: [...wanted, ...others] });
-    return planFirewall(groups, rules, ownedBy(cluster, wanted));
+    return planFirewall(groups, rules, ownedBy(cluster, wanted, all));
   }
 }
 

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ElasticLoadBalancer } from '../../nifcloud/elastic-load-balancers.ts';
-import type { FirewallGroup, FirewallRule } from '../../nifcloud/firewall-groups.ts';
+import type { FirewallRule } from '../../nifcloud/firewall-groups.ts';
 import { addressesOf, portsOf, type FirewalledElastic } from './firewall-rules.ts';
 
 const PREFIX = 'kubernetes:';
@@ -30,53 +29,27 @@ function ownerOf({ description = '' }: FirewallRule, cluster: string): string | 
 }
 
 /**
- * Says whether a rule belongs to one of some load balancers: its description says so; or it has none (as those of the Go program) and
- * lets in an address of the load balancer at one of its ports, or with ICMP.
+ * Says whether a rule belongs to one of some load balancers: its description says so; or it has none (as those of the Go program), or
+ * one that names a load balancer which is gone, and lets in an address of the load balancer at one of its ports, or with ICMP. In
+ * private LANs of their own two load balancers may have the same address and share a rule, which outlives the one that it is named for.
  *
- * @param gone names of load balancers that exist no more: see `goneOwners`
+ * @param listed all that the cloud lists
  */
 export function ownedBy(
   cluster: string,
   loadBalancers: readonly FirewalledElastic[],
-  gone: ReadonlySet<string> = new Set(),
+  listed: readonly { readonly name: string }[],
 ): (rule: FirewallRule) => boolean {
-  const names = new Set([...loadBalancers.map((one) => one.name), ...gone]);
+  const names = new Set(loadBalancers.map((one) => one.name));
+  const present = new Set(listed.map((one) => one.name));
   const marks = loadBalancers.map((one) => ({ addresses: addressesOf(one), ports: portsOf(one) }));
   return (rule) => {
     const owner = ownerOf(rule, cluster);
-    if (owner !== undefined) return names.has(owner);
-    if (rule.direction !== 'in' || (rule.description ?? '') !== '') return false;
+    if (owner !== undefined && (names.has(owner) || present.has(owner))) return names.has(owner);
+    if (rule.direction !== 'in' || (owner === undefined && (rule.description ?? '') !== '')) return false;
     const address = addressIn(rule);
     return marks.some(({ addresses, ports }) => addresses.has(address) && (isPing(rule) || ports.has(portOf(rule))));
   };
-}
-
-/**
- * Whose rules a crash left behind: load balancers of this cluster that descriptions name, that the cloud does not list and no Service
- * is to have. None while the cloud lists no load balancer at all, and none whose rules let in an address of one that is listed (under a
- * new name).
- *
- * @param groups listed before `loadBalancers`, since whatever a rule names was there before the rule
- * @param loadBalancers all of the region
- * @param expected names of the load balancers of all Services, made or not
- */
-export function goneOwners(
-  cluster: string,
-  groups: readonly FirewallGroup[],
-  loadBalancers: readonly ElasticLoadBalancer[],
-  expected: ReadonlySet<string>,
-): ReadonlySet<string> {
-  if (loadBalancers.length === 0) return new Set();
-  const addresses = new Set(loadBalancers.flatMap((one) => [...addressesOf(one)]));
-  const present = new Set([...loadBalancers.map((one) => one.name), ...expected]);
-  const named = new Set<string>();
-  for (const rule of groups.flatMap((group) => group.rules)) {
-    const owner = ownerOf(rule, cluster);
-    if (owner === undefined) continue;
-    named.add(owner);
-    if (addresses.has(addressIn(rule))) present.add(owner);
-  }
-  return new Set([...named].filter((name) => !present.has(name)));
 }
 
 function prefixOf(cluster: string): string {

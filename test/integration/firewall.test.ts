@@ -80,7 +80,7 @@ for (const switches of ['batched-rules=all-or-none', 'batched-rules=partial']) {
         .map(({ name, uniqueId }) => ({ serverName: name, serverUniqueId: uniqueId }));
       const own = { ...seen, listeners: [...seen.listeners, ...seen.listeners.map((one) => ({ ...one, targets }))] };
       const wanted = wantedRules({ cluster: CLUSTER, groups, servers, loadBalancers: [own] });
-      const plan = planFirewall(groups, wanted, ownedBy(CLUSTER, [own]));
+      const plan = planFirewall(groups, wanted, ownedBy(CLUSTER, [own], [own]));
       return { plan, outcomes: await Promise.all(plan.steps.map((step) => changes.apply(step, never))) };
     }
 

@@ -1,8 +1,7 @@
 import { expect } from 'chai';
-import { goneOwners, ownedBy, ruleDescription } from '../../../../ccm/cloud/firewall-owner.ts';
-import type { ElasticLoadBalancer } from '../../../../nifcloud/elastic-load-balancers.ts';
-import type { FirewallGroup, FirewallRule } from '../../../../nifcloud/firewall-groups.ts';
-import { aGroup, aListener, CLUSTER, oneArm } from './firewall-world.ts';
+import { ownedBy, ruleDescription } from '../../../../ccm/cloud/firewall-owner.ts';
+import type { FirewallRule } from '../../../../nifcloud/firewall-groups.ts';
+import { aListener, CLUSTER, oneArm } from './firewall-world.ts';
 
 const rule = (description: string, cidr = '203.0.113.9'): FirewallRule => ({
   direction: 'in',
@@ -12,7 +11,6 @@ const rule = (description: string, cidr = '203.0.113.9'): FirewallRule => ({
   cidr,
   description,
 });
-const groupWith = (...rules: FirewallRule[]): FirewallGroup[] => [aGroup('left', { rules })];
 
 describe('the description of a firewall rule', () => {
   it('names cluster and load balancer', () => {
@@ -27,7 +25,7 @@ describe('the description of a firewall rule', () => {
   });
 
   it('is ours for this cluster and this load balancer alone', () => {
-    const isOurs = ownedBy(CLUSTER, [oneArm(0, []).loadBalancer]);
+    const isOurs = ownedBy(CLUSTER, [oneArm(0, []).loadBalancer], []);
     expect(isOurs(rule(ruleDescription(CLUSTER, 'lb0')))).to.equal(true);
     expect(isOurs(rule(ruleDescription(CLUSTER, 'lb1')))).to.equal(false);
     expect(isOurs(rule(ruleDescription('other', 'lb0')))).to.equal(false);
@@ -36,44 +34,24 @@ describe('the description of a firewall rule', () => {
   });
 
   it('of a cluster is not that of one whose name begins in the same way', () => {
-    const isOurs = ownedBy('a', [oneArm(0, []).loadBalancer]);
+    const isOurs = ownedBy('a', [oneArm(0, []).loadBalancer], []);
     expect(isOurs(rule(ruleDescription('a/lb0', 'lb0')))).to.equal(false);
   });
 
   it("decides also where the address is a load balancer's: what another owner made is his", () => {
-    const isOurs = ownedBy(CLUSTER, [oneArm(0, [aListener(30080)]).loadBalancer]);
+    const isOurs = ownedBy(CLUSTER, [oneArm(0, [aListener(30080)]).loadBalancer], [{ name: 'lb1' }]);
     expect(isOurs(rule('', '10.0.0.1')), 'none').to.equal(true);
     expect(isOurs(rule('mine', '10.0.0.1')), "a user's").to.equal(false);
     expect(isOurs(rule(ruleDescription(CLUSTER, 'lb1'), '10.0.0.1')), "another load balancer's").to.equal(false);
     expect(isOurs(rule(ruleDescription('other', 'lb0'), '10.0.0.1')), "another cluster's").to.equal(false);
   });
-});
 
-describe('load balancers that are gone', () => {
-  const listed = { ...oneArm(0, []).loadBalancer } as unknown as ElasticLoadBalancer;
-  const left = groupWith(rule(ruleDescription(CLUSTER, 'lb9')), rule(ruleDescription(CLUSTER, 'lb0')), rule('mine'));
-  const none = new Set<string>();
-
-  it('are those that rules of this cluster name and neither cloud nor Services know', () => {
-    expect([...goneOwners(CLUSTER, left, [listed], none)]).to.deep.equal(['lb9']);
-    expect([...goneOwners('other', left, [listed], none)], 'another cluster').to.deep.equal([]);
-  });
-
-  it('are not those that a Service is to have, listed or not', () => {
-    expect([...goneOwners(CLUSTER, left, [listed], new Set(['lb9']))]).to.deep.equal([]);
-  });
-
-  it('are none when the cloud lists no load balancer at all', () => {
-    expect([...goneOwners(CLUSTER, left, [], none)]).to.deep.equal([]);
-  });
-
-  it('are not those whose address is still in use, under another name', () => {
-    const renamed = groupWith(rule(ruleDescription(CLUSTER, 'lb9'), '10.0.0.3'));
-    expect([...goneOwners(CLUSTER, renamed, [listed], none)]).to.deep.equal([]);
-  });
-
-  it('have rules that are ours to revoke', () => {
-    const isOurs = ownedBy(CLUSTER, [], goneOwners(CLUSTER, left, [listed], none));
-    expect(left[0]!.rules.map(isOurs)).to.deep.equal([true, false, false]);
+  it('counts for nothing once the load balancer that it names is gone', () => {
+    const isOurs = ownedBy(CLUSTER, [oneArm(0, [aListener(30080)]).loadBalancer], [{ name: 'lb0' }, { name: 'lb1' }]);
+    const left = ruleDescription(CLUSTER, 'lb9');
+    expect(isOurs(rule(left, '10.0.0.1')), 'our address').to.equal(true);
+    expect(isOurs(rule(left, '10.0.0.9')), 'another address').to.equal(false);
+    expect(isOurs({ ...rule(left, '10.0.0.1'), fromPort: 30081, toPort: 30081 }), 'another port').to.equal(false);
+    expect(isOurs(rule(ruleDescription('other', 'lb9'), '10.0.0.1')), "another cluster's").to.equal(false);
   });
 });

@@ -107,21 +107,21 @@ export class Firewall {
     this.all = all;
   }
 
-  plan(own: readonly Seen[], gone?: ReadonlySet<string>): FirewallPlan {
+  plan(own: readonly Seen[]): FirewallPlan {
     const loadBalancers = this.all.map((one) => one.loadBalancer);
     const facts = { cluster: CLUSTER, groups: this.groups, servers: this.servers, loadBalancers };
     const ours = ownedBy(
       CLUSTER,
       own.map((one) => one.loadBalancer),
-      gone,
+      loadBalancers,
     );
     return planFirewall(this.groups, wantedRules(facts), ours);
   }
 
   /** Plans and applies until nothing is left to be done. */
-  reach(own: readonly Seen[], gone?: ReadonlySet<string>): FirewallPlan {
+  reach(own: readonly Seen[]): FirewallPlan {
     for (let pass = 0; pass < 5; pass++) {
-      const plan = this.plan(own, gone);
+      const plan = this.plan(own);
       if (plan.steps.length === 0) return plan;
       for (const step of plan.steps) this.#apply(step);
     }

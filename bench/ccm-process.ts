@@ -1,21 +1,18 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
-import { BUNDLE } from '../scripts/bundle.ts';
 import { startApiServer, type ApiServer } from '../simulator/kubernetes/server.ts';
 import { startSimulator, type Simulator } from '../simulator/nifcloud/simulator.ts';
 import { parseFleet } from '../simulator/nifcloud/world/fleet.ts';
 import { freePort } from '../test/integration/free-port.ts';
+import { cloudEnvironment, imageCommand, imageEnvironment, memoryMB } from './built-program.ts';
+import { median, type Figure } from './figure.ts';
 import { fleetFile } from './simulator-fleet.ts';
-import type { Figure } from './figure.ts';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PROGRAM = 'nifcloud-cloud-controller-manager';
 const SERVICES = '/api/v1/namespaces/default/services';
 const NODES = '/api/v1/nodes';
@@ -38,7 +35,7 @@ const PATIENCE_MS = 60_000;
 export async function ccmProcessFigures(): Promise<readonly Figure[]> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-ccm-'));
   try {
-    const command = await imageCommand(folder);
+    const command = await imageCommand(folder, PROGRAM, 'ccm/main.ts');
     return [
       await startFigure(command),
       ...(await nodeFigures(command, FEW)),
@@ -111,14 +108,8 @@ async function inWorld<T>(servers: number, command: string, measure: (stage: Sta
   const fleet = parseFleet(fleetFile({ servers, disks: 0, loadBalancers: 0 }), 'the fleet');
   const cloud = await startSimulator({ fleet, latencyMs: LATENCY_MS });
   const api = await startApiServer();
-  const env = {
-    NIFCLOUD_ENDPOINT: new URL(cloud.url).origin,
-    NIFCLOUD_REGION: cloud.state().region,
-    NIFCLOUD_ACCESS_KEY_ID: cloud.credentials.accessKeyId,
-    NIFCLOUD_SECRET_ACCESS_KEY: cloud.credentials.secretAccessKey,
-  };
   const startMs = performance.now();
-  const program = await Program.start(command, [`--master=${api.url}`], env);
+  const program = await Program.start(command, [`--master=${api.url}`], cloudEnvironment(cloud));
   try {
     return await measure({ cloud, cluster: new Cluster(api), program, startMs });
   } finally {
@@ -126,22 +117,6 @@ async function inWorld<T>(servers: number, command: string, measure: (stage: Sta
     await api.stop();
     await cloud.stop();
   }
-}
-
-/** Builds the program into a folder and answers the image's command for it (Dockerfile, image/bin). */
-async function imageCommand(folder: string): Promise<string> {
-  const app = join(folder, 'app');
-  await build({
-    entryPoints: { [PROGRAM]: join(ROOT, 'ccm/main.ts') },
-    outdir: join(app, 'dist'),
-    ...BUNDLE,
-    logLevel: 'error',
-  });
-  await cp(join(ROOT, 'package.json'), join(app, 'package.json'));
-  const command = join(folder, 'command');
-  const script = await readFile(join(ROOT, 'image/bin', PROGRAM), 'utf8');
-  await writeFile(command, script.replaceAll('/app/', `${app}/`), { mode: 0o755 });
-  return command;
 }
 
 class Program {
@@ -165,9 +140,8 @@ class Program {
   ): Promise<Program> {
     const port = await freePort();
     const all = ['--cloud-provider=nifcloud', '--bind-address=127.0.0.1', `--secure-port=${port}`, ...args];
-    const path = [dirname(process.execPath), process.env['PATH']].join(delimiter);
     const begunMs = performance.now();
-    const child = spawn(command, all, { env: { ...env, PATH: path }, stdio: 'ignore' });
+    const child = spawn(command, all, { env: imageEnvironment(env), stdio: 'ignore' });
     const ended = once(child, 'exit');
     const stop = async (): Promise<void> => {
       child.kill();
@@ -275,16 +249,4 @@ function statusOf(port: number, path: string): Promise<number | undefined> {
       .on('error', () => resolve(undefined))
       .end();
   });
-}
-
-/** The kernel's count for a process; `private` is what no other process shares. */
-async function memoryMB(pid: number): Promise<{ readonly rss: number; readonly private: number }> {
-  const text = await readFile(`/proc/${pid}/status`, 'utf8');
-  const megabytes = (name: string): number =>
-    (Number(new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(text)?.[1]) * 1_024) / 1_000_000;
-  return { rss: megabytes('VmRSS'), private: megabytes('RssAnon') };
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? 0;
 }

@@ -4,8 +4,6 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { loadBalancerName } from '../ccm/cloud/load-balancer.ts';
 import type { Logger } from '../daemon/logger.ts';
 import type { Node, Service } from '../kube/types.ts';
@@ -13,9 +11,9 @@ import { startApiServer, type ApiServer } from '../simulator/kubernetes/server.t
 import { countByAction } from '../simulator/nifcloud/api/call-log.ts';
 import { startSimulator, type Simulator } from '../simulator/nifcloud/simulator.ts';
 import { parseFleet } from '../simulator/nifcloud/world/fleet.ts';
-import { BUNDLE } from '../scripts/bundle.ts';
-import { fleetFile } from './simulator-fleet.ts';
+import { cloudEnvironment, imageCommand, imageEnvironment, memoryMB } from './built-program.ts';
 import type { Figure } from './figure.ts';
+import { fleetFile } from './simulator-fleet.ts';
 
 interface Size {
   readonly nodes: number;
@@ -45,9 +43,6 @@ const FLAGS = [
 
 const SERVICES = '/api/v1/namespaces/default/services';
 
-/** As the image starts it (`image/bin`). */
-const NODE_FLAGS = ['--max-semi-space-size=1'];
-
 /** How long the program may take until all is as it should be, in ms. */
 const PATIENCE_MS = 180_000;
 /** No change for so long, in ms, and all is done. */
@@ -63,7 +58,7 @@ const QUIET_MS = 3_000;
 export async function ccmScaleFigures(): Promise<readonly Figure[]> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-ccm-'));
   try {
-    const program = await bundle(folder);
+    const program = await imageCommand(folder, 'nifcloud-cloud-controller-manager', 'ccm/main.ts');
     const measured: [string, Measures][] = [];
     for (const [name, size] of Object.entries(SIZES)) measured.push([name, await measure(program, size)]);
     const lines = new Map<string, string>();
@@ -80,18 +75,6 @@ export async function ccmScaleFigures(): Promise<readonly Figure[]> {
 
 type Measures = Map<string, { readonly unit: string; readonly value: number }>;
 
-/** As `npm run build` does it. */
-async function bundle(folder: string): Promise<string> {
-  await build({
-    entryPoints: { ccm: fileURLToPath(new URL('../ccm/main.ts', import.meta.url)) },
-    outdir: folder,
-    outExtension: { '.js': '.mjs' },
-    ...BUNDLE,
-    logLevel: 'error',
-  });
-  return join(folder, 'ccm.mjs');
-}
-
 async function measure(program: string, size: Size): Promise<Measures> {
   const measures: Measures = new Map();
   const put = (what: string, unit: string, value: number): unknown => measures.set(what, { unit, value });
@@ -103,15 +86,8 @@ async function measure(program: string, size: Size): Promise<Measures> {
   await tellAddresses(api, cloud);
   asked.take();
   const startMs = performance.now();
-  const env = {
-    PATH: process.env['PATH'],
-    NIFCLOUD_ENDPOINT: new URL(cloud.url).origin,
-    NIFCLOUD_REGION: cloud.state().region,
-    NIFCLOUD_ACCESS_KEY_ID: cloud.credentials.accessKeyId,
-    NIFCLOUD_SECRET_ACCESS_KEY: cloud.credentials.secretAccessKey,
-  };
-  const child = spawn(process.execPath, [...NODE_FLAGS, program, ...FLAGS, `--master=${api.url}`], {
-    env,
+  const child = spawn(program, [...FLAGS, `--master=${api.url}`], {
+    env: imageEnvironment(cloudEnvironment(cloud)),
     stdio: 'ignore',
   });
   const ended = once(child, 'exit');
@@ -121,7 +97,7 @@ async function measure(program: string, size: Size): Promise<Measures> {
     for (const [action, count] of entries(countByAction(cloud.calls(0)))) put(`cold start, ${action}`, 'calls', count);
     for (const [what, count] of entries(asked.take())) put(`cold start, Kubernetes ${what}`, 'calls', count);
     put('cold start, processor time', 's', await processorSeconds(child.pid));
-    put('cold start, most memory', 'MB', await memoryMB(child.pid, 'VmHWM'));
+    put('cold start, most memory', 'MB', (await memoryMB(child.pid)).peak);
 
     const mark = cloud.mark();
     await pause(PERIODS * PERIOD_MS);
@@ -133,7 +109,7 @@ async function measure(program: string, size: Size): Promise<Measures> {
     for (const [what, count] of entries(asked.take())) {
       put(`${PERIODS} steady periods, Kubernetes ${what}`, 'calls', count);
     }
-    put('steady, memory', 'MB', await memoryMB(child.pid, 'VmRSS'));
+    put('steady, memory', 'MB', (await memoryMB(child.pid)).rss);
     put('until the end, processor time', 's', await processorSeconds(child.pid));
     return measures;
   } finally {
@@ -236,10 +212,4 @@ async function processorSeconds(pid: number | undefined): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
-/** The kernel's count for a process: VmRSS is now, VmHWM the most so far. */
-async function memoryMB(pid: number | undefined, name: 'VmRSS' | 'VmHWM'): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return (Number(new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(status)?.[1]) * 1_024) / 1_000_000;
 }

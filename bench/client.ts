@@ -6,7 +6,7 @@ import { create } from 'axios';
 import { XMLParser } from 'fast-xml-parser';
 import { systemClock } from '../daemon/clock.ts';
 import { Nifcloud } from '../nifcloud/nifcloud.ts';
-import type { Figure } from './figure.ts';
+import { median, type Figure } from './figure.ts';
 
 /** How long each client sends calls. */
 const MEASURED_MS = 2_000;
@@ -142,10 +142,6 @@ async function watched(work: () => Promise<unknown>): Promise<{ tookMs: number; 
   await new Promise(setImmediate); // what ran last counts too
   clearImmediate(turn);
   return { tookMs, longestBlockMs };
-}
-
-function median(values: readonly number[]): number {
-  return Math.round(values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN);
 }
 
 /** Calls for disks that take five looks to get where they are wanted, for one that waits and for fifty. */

@@ -1,23 +1,20 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { CsiClient } from '../demo/csi-client.ts';
 import { chooseDisks, releaseDisks } from '../demo/disks.ts';
-import { BUNDLE } from '../scripts/bundle.ts';
 import { startApiServer, type ApiServer } from '../simulator/kubernetes/server.ts';
 import { createHosts } from '../simulator/nifcloud/hosts/hosts.ts';
 import { startSimulator, type Simulator } from '../simulator/nifcloud/simulator.ts';
 import { parseFleet } from '../simulator/nifcloud/world/fleet.ts';
 import { inFlight, Sidecars, volumeName, type Machine } from '../test/csi-sidecars.ts';
-import type { Figure } from './figure.ts';
+import { cloudEnvironment, imageCommand, imageEnvironment, memoryMB, type Memory } from './built-program.ts';
+import { median, type Figure } from './figure.ts';
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PROGRAM = 'nifcloud-additional-storage-csi-driver';
 
 const ZONE = 'east-11';
@@ -47,7 +44,7 @@ export async function csiProcessFigures(): Promise<readonly Figure[]> {
   const api = await startApiServer();
   const programs: Program[] = [];
   try {
-    const command = await imageCommand(folder);
+    const command = await imageCommand(folder, PROGRAM, 'csi/main.ts');
     const start = async (mode: Mode, { name, hostRoot }: Server): Promise<Program> => {
       const state = join(folder, `${name}.state`);
       const args = [`--mode=${mode}`, `--master=${api.url}`, `--host-root=${hostRoot}`, `--state-dir=${state}`];
@@ -72,7 +69,7 @@ export async function csiProcessFigures(): Promise<readonly Figure[]> {
     // As kubelet asks at registration: the node server looks up its zone.
     for (const { client } of [node, otherNode]) await client.call('Node', 'NodeGetInfo');
     await pause(1_000);
-    const atRest = { controller: await memoryMB(controller), node: await memoryMB(node) };
+    const atRest = { controller: await memoryMB(controller.pid), node: await memoryMB(node.pid) };
 
     const sidecars = new Sidecars(controller.client, (method, path, body) => send(api, method, path, body));
     const machine = ({ name }: Server, { client }: Program): Machine => {
@@ -88,7 +85,7 @@ export async function csiProcessFigures(): Promise<readonly Figure[]> {
       const probes = Array.from({ length: PROBES }, () => () => client.call('Identity', 'Probe'));
       await inFlight(10, probes);
     }
-    const loaded = { controller: await memoryMB(controller), node: await memoryMB(node) };
+    const loaded = { controller: await memoryMB(controller.pid), node: await memoryMB(node.pid) };
     return [
       { what: `${PREFIX}: from start to socket`, unit: 'ms', values: startsMs },
       ...memoryFigures('at rest', atRest),
@@ -105,14 +102,8 @@ export async function csiProcessFigures(): Promise<readonly Figure[]> {
 
 type Mode = 'controller' | 'node';
 
-interface Memory {
-  readonly rss: number;
-  /** What no other process shares. */
-  readonly private: number;
-}
-
 function memoryFigures(when: string, { controller, node }: Readonly<Record<Mode, Memory>>): readonly Figure[] {
-  const figure = (what: string, kind: keyof Memory): Figure => ({
+  const figure = (what: string, kind: 'rss' | 'private'): Figure => ({
     what: `${PREFIX}: ${what} ${when}`,
     unit: 'MB',
     values: { controller: controller[kind], node: node[kind] },
@@ -128,22 +119,10 @@ async function medianStartMs(start: () => Promise<Program>): Promise<number> {
     all.push(program.startMs);
     await program.stop();
   }
-  return all.toSorted((one, other) => one - other)[Math.floor(STARTS / 2)] ?? 0;
+  return median(all);
 }
 
 type Server = ReturnType<Simulator['state']>['servers'][number];
-
-/** Builds the program into a folder and answers the image's command for it (Dockerfile, image/bin). */
-async function imageCommand(folder: string): Promise<string> {
-  const app = join(folder, 'app');
-  await build({ entryPoints: { [PROGRAM]: join(ROOT, 'csi/main.ts') }, outdir: join(app, 'dist'), ...BUNDLE });
-  await cp(join(ROOT, 'proto/csi.proto'), join(app, 'proto/csi.proto'));
-  await cp(join(ROOT, 'package.json'), join(app, 'package.json'));
-  const command = join(folder, 'command');
-  const script = await readFile(join(ROOT, 'image/bin', PROGRAM), 'utf8');
-  await writeFile(command, script.replaceAll('/app/', `${app}/`), { mode: 0o755 });
-  return command;
-}
 
 class Program {
   readonly client: CsiClient;
@@ -166,9 +145,8 @@ class Program {
     socket: string,
   ): Promise<Program> {
     const begunMs = performance.now();
-    const path = [dirname(process.execPath), env['PATH']].join(delimiter);
     const child = spawn(command, [...args, `--endpoint=unix://${socket}`], {
-      env: { ...env, PATH: path },
+      env: imageEnvironment(env),
       stdio: 'ignore',
     });
     const ended = once(child, 'exit');
@@ -196,15 +174,6 @@ function isServed(socket: string): Promise<boolean> {
   });
 }
 
-function cloudEnvironment(cloud: Simulator): Readonly<Record<string, string>> {
-  return {
-    NIFCLOUD_ENDPOINT: new URL(cloud.url).origin,
-    NIFCLOUD_REGION: cloud.state().region,
-    NIFCLOUD_ACCESS_KEY_ID: cloud.credentials.accessKeyId,
-    NIFCLOUD_SECRET_ACCESS_KEY: cloud.credentials.secretAccessKey,
-  };
-}
-
 function nodeOf({ name, zone, uniqueId }: Server): object {
   const labels = { 'topology.kubernetes.io/zone': zone };
   const spec = { providerID: `nifcloud:///${zone}/${uniqueId}`, taints: [] };
@@ -215,12 +184,4 @@ async function send(api: ApiServer, method: string, path: string, body?: object)
   const init = { method, headers: { 'content-type': 'application/json' }, ...(body && { body: JSON.stringify(body) }) };
   const response = await fetch(new URL(path, api.url), init);
   if (!response.ok) throw new Error(`${method} ${path}: ${await response.text()}`);
-}
-
-/** The kernel's count. */
-async function memoryMB({ pid }: Program): Promise<Memory> {
-  const text = await readFile(`/proc/${pid}/status`, 'utf8');
-  const megabytes = (name: string): number =>
-    (Number(new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(text)?.[1]) * 1_024) / 1_000_000;
-  return { rss: megabytes('VmRSS'), private: megabytes('RssAnon') };
 }

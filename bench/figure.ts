@@ -14,3 +14,8 @@ export function print({ what, unit, values }: Figure): void {
 function number(value: number): string {
   return value.toLocaleString('en', { maximumFractionDigits: 1 });
 }
+
+/** Of an even number of values the upper one of the two in the middle; 0 of none. */
+export function median(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? 0;
+}

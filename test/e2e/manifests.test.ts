@@ -41,6 +41,33 @@ describe('manifests', () => {
     });
   }
 
+  it('let a node server change no Node but its own, and there nothing but the start-up taint', async () => {
+    const nodeServer = '--as=system:serviceaccount:kube-system:nifcloud-additional-storage-csi-node-sa';
+    const refusal = async (change: object, node: string, ...who: readonly string[]): Promise<string | undefined> => {
+      const patch = ['patch', 'node', node, '--type=merge', '--patch', JSON.stringify(change), '--dry-run=server'];
+      return await cluster.kubectl(...patch, nodeServer, ...who).then(
+        () => undefined,
+        ({ stderr }: { readonly stderr: string }) => stderr,
+      );
+    };
+    const ofNode02 = '--as-user-extra=authentication.kubernetes.io/node-name=node02';
+    const untainted = { spec: { taints: null } };
+    const another = 'a node server may not change another Node than the one that it runs on';
+    expect(await refusal(untainted, 'node02', ofNode02)).to.equal(undefined);
+    expect(await refusal(untainted, 'node03', ofNode02)).to.contain(another);
+    expect(await refusal(untainted, 'node02')).to.contain(another);
+    const more = 'a node server may take the start-up taint off its Node, and change nothing else';
+    const taint = { key: 'example.com/mine', effect: 'NoSchedule' };
+    for (const change of [
+      { spec: { taints: [taint] } },
+      { spec: { unschedulable: true } },
+      { metadata: { labels: { a: 'b' } } },
+      { metadata: { annotations: { a: 'b' } } },
+    ]) {
+      expect(await refusal(change, 'node02', ofNode02), JSON.stringify(change)).to.contain(more);
+    }
+  });
+
   describe('of the Helm chart', () => {
     it('are by default those of the overlay high-availability', async () => {
       const overlay = await cluster.kubectl('kustomize', 'kustomize/overlays/high-availability');

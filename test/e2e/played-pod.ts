@@ -226,9 +226,15 @@ export class PlayedPod {
     const folder = join(this.#folder, 'account');
     await mkdir(folder, { recursive: true });
     const account = `/api/v1/namespaces/${metadata.namespace}/serviceaccounts/${spec.serviceAccountName ?? 'default'}`;
+    // Bound to the pod, as kubelet asks for it: so it names the Node.
+    const boundObjectRef = { apiVersion: 'v1', kind: 'Pod', name: metadata.name, uid: metadata.uid };
     const { status } = await this.#host.kube.create<{ status: { token: string } }>(
       `${account}/token`,
-      { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 3607 } },
+      {
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenRequest',
+        spec: { expirationSeconds: 3607, boundObjectRef },
+      },
       { signal: soon() },
     );
     await writeFile(join(folder, 'token'), status.token);

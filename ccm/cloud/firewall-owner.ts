@@ -45,8 +45,9 @@ export function ownedBy(
   const marks = loadBalancers.map((one) => ({ addresses: addressesOf(one), ports: portsOf(one) }));
   return (rule) => {
     const owner = ownerOf(rule, cluster);
-    if (owner !== undefined && (names.has(owner) || present.has(owner))) return names.has(owner);
-    if (rule.direction !== 'in' || (owner === undefined && (rule.description ?? '') !== '')) return false;
+    if (owner !== undefined && names.has(owner)) return true;
+    const isNobodys = owner === undefined ? (rule.description ?? '') === '' : !present.has(owner);
+    if (!isNobodys || rule.direction !== 'in') return false;
     const address = addressIn(rule);
     return marks.some(({ addresses, ports }) => addresses.has(address) && (isPing(rule) || ports.has(portOf(rule))));
   };

@@ -3,7 +3,6 @@ import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { BUNDLE } from '../scripts/bundle.ts';
-import type { Simulator } from '../simulator/nifcloud/simulator.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -28,16 +27,6 @@ export function imageEnvironment({
   ...env
 }: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   return { ...env, PATH: [dirname(process.execPath), PATH].join(delimiter) };
-}
-
-/** What a program needs to work with a simulated cloud. */
-export function cloudEnvironment(cloud: Simulator): Readonly<Record<string, string>> {
-  return {
-    NIFCLOUD_ENDPOINT: new URL(cloud.url).origin,
-    NIFCLOUD_REGION: cloud.state().region,
-    NIFCLOUD_ACCESS_KEY_ID: cloud.credentials.accessKeyId,
-    NIFCLOUD_SECRET_ACCESS_KEY: cloud.credentials.secretAccessKey,
-  };
 }
 
 /** Of a process, by the kernel's count. */

@@ -9,7 +9,8 @@ import { startApiServer, type ApiServer } from '../simulator/kubernetes/server.t
 import { startSimulator, type Simulator } from '../simulator/nifcloud/simulator.ts';
 import { parseFleet } from '../simulator/nifcloud/world/fleet.ts';
 import { freePort } from '../test/integration/free-port.ts';
-import { cloudEnvironment, imageCommand, imageEnvironment, memoryMB } from './built-program.ts';
+import { cloudEnvironment } from '../test/cloud-environment.ts';
+import { imageCommand, imageEnvironment, memoryMB } from './built-program.ts';
 import { median, type Figure } from './figure.ts';
 import { fleetFile } from './simulator-fleet.ts';
 

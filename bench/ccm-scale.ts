@@ -11,7 +11,8 @@ import { startApiServer, type ApiServer } from '../simulator/kubernetes/server.t
 import { countByAction } from '../simulator/nifcloud/api/call-log.ts';
 import { startSimulator, type Simulator } from '../simulator/nifcloud/simulator.ts';
 import { parseFleet } from '../simulator/nifcloud/world/fleet.ts';
-import { cloudEnvironment, imageCommand, imageEnvironment, memoryMB } from './built-program.ts';
+import { cloudEnvironment } from '../test/cloud-environment.ts';
+import { imageCommand, imageEnvironment, memoryMB } from './built-program.ts';
 import type { Figure } from './figure.ts';
 import { fleetFile } from './simulator-fleet.ts';
 

@@ -11,8 +11,10 @@ import { startApiServer, type ApiServer } from '../simulator/kubernetes/server.t
 import { createHosts } from '../simulator/nifcloud/hosts/hosts.ts';
 import { startSimulator, type Simulator } from '../simulator/nifcloud/simulator.ts';
 import { parseFleet } from '../simulator/nifcloud/world/fleet.ts';
+import { cloudEnvironment } from '../test/cloud-environment.ts';
 import { inFlight, Sidecars, volumeName, type Machine } from '../test/csi-sidecars.ts';
-import { cloudEnvironment, imageCommand, imageEnvironment, memoryMB, type Memory } from './built-program.ts';
+import { quiet } from '../test/quiet.ts';
+import { imageCommand, imageEnvironment, memoryMB, type Memory } from './built-program.ts';
 import { median, type Figure } from './figure.ts';
 
 const PROGRAM = 'nifcloud-additional-storage-csi-driver';
@@ -28,8 +30,6 @@ const VOLUMES_AT_ONCE = 20;
 const PROBES = 3_000;
 
 const PREFIX = 'CSI driver as built';
-
-const quiet = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} };
 
 /**
  * How soon the built programs of the CSI driver serve and what memory they take, started with the image's own flags: at rest, and after

@@ -7,10 +7,9 @@ import { parseFleet } from '../simulator/nifcloud/world/fleet.ts';
 import { startCsi, type CsiProgram, type CsiProgramOptions } from './csi-programs.ts';
 import { Sidecars, type Machine } from './csi-sidecars.ts';
 import { World } from './integration/world.ts';
+import { quiet } from './quiet.ts';
 
 const ZONE = 'east-11';
-
-const quiet = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} };
 
 /** A cluster of one zone with real loop devices: the CSI controller and a node server for each of its servers, as processes. */
 export interface CsiCluster {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { CsiClient } from '../demo/csi-client.ts';
 import type { Server, Stage } from '../demo/stage.ts';
 import type { Simulator } from '../simulator/nifcloud/simulator.ts';
+import { cloudEnvironment } from './cloud-environment.ts';
 
 const HURRIED_CLOCK = fileURLToPath(new URL('hurried-clock.ts', import.meta.url));
 
@@ -30,12 +31,7 @@ export async function startCsi(
 ): Promise<CsiProgram> {
   const socket = join(stage.folder, `${name}.sock`);
   const client = new CsiClient(socket);
-  const keys = {
-    NIFCLOUD_ENDPOINT: new URL(cloud.url).origin,
-    NIFCLOUD_REGION: cloud.state().region,
-    NIFCLOUD_ACCESS_KEY_ID: cloud.credentials.accessKeyId,
-    NIFCLOUD_SECRET_ACCESS_KEY: cloud.credentials.secretAccessKey,
-  };
+  const keys = cloudEnvironment(cloud);
   const place = {
     NODE_NAME: server.name,
     NIFCLOUD_ZONE: server.zone,

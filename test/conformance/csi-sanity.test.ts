@@ -10,6 +10,7 @@ import { createHosts } from '../../simulator/nifcloud/hosts/hosts.ts';
 import { startSimulator, type Simulator } from '../../simulator/nifcloud/simulator.ts';
 import { parseFleet } from '../../simulator/nifcloud/world/fleet.ts';
 import { startCsi } from '../csi-programs.ts';
+import { quiet } from '../quiet.ts';
 import { csiSanity } from './csi-sanity.ts';
 import { complaints, specsOf } from './report.ts';
 
@@ -20,8 +21,6 @@ const FLEET = { zones: ['east-11'], servers: ['node01', 'node02'].map((name) => 
 
 /** Of a VolumeAttributesClass; not the default. */
 const ACCOUNTING = { accountingType: 'monthly' };
-
-const quiet = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} };
 
 /** What csi-sanity is told of where the driver listens. */
 type Endpoints = readonly string[];

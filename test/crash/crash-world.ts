@@ -7,6 +7,7 @@ import type { Hosts } from '../../simulator/nifcloud/hosts/hosts.ts';
 import type { Fleet } from '../../simulator/nifcloud/world/fleet.ts';
 import { Gate, type Call, type Disturbance, type Watchman } from './gate.ts';
 import { VirtualTime } from './virtual-time.ts';
+import { cloudEnvironment } from '../cloud-environment.ts';
 
 /** What a run of a program gets to know of the world. */
 interface Surroundings {
@@ -151,12 +152,7 @@ export class CrashWorld {
     };
     const { origin } = new URL(cloud.url);
     const gates = await Promise.all([Gate.open('cloud', origin, watchman), Gate.open('kubernetes', api.url, watchman)]);
-    const environment = {
-      NIFCLOUD_ENDPOINT: gates[0].url,
-      NIFCLOUD_REGION: cloud.state().region,
-      NIFCLOUD_ACCESS_KEY_ID: cloud.credentials.accessKeyId,
-      NIFCLOUD_SECRET_ACCESS_KEY: cloud.credentials.secretAccessKey,
-    };
+    const environment = cloudEnvironment(cloud, gates[0].url);
     const run: Run = { stop, gates, failure: undefined };
     this.#runs.push(run);
     this.#program({ environment, kubernetesUrl: gates[1].url, clock: this.time.clock }, signal).then(

@@ -11,6 +11,7 @@ import { chooseDisks, releaseDisks } from '../../demo/disks.ts';
 import { startApiServer, type ApiServer } from '../../simulator/kubernetes/server.ts';
 import { createHosts } from '../../simulator/nifcloud/hosts/hosts.ts';
 import { startSimulator, type Simulator } from '../../simulator/nifcloud/simulator.ts';
+import { cloudEnvironment } from '../cloud-environment.ts';
 import { eventually } from '../eventually.ts';
 import type { Moment } from './crash-world.ts';
 import { CsiCluster, csiFleet } from './csi-cluster.ts';
@@ -117,10 +118,7 @@ export class ProcessWorld implements LifeWorld {
     const common = { PATH: path, NODE_NAME: 'node01', NODE_OPTIONS: `--import=${HURRIED_CLOCK}` };
     this.#addProgram('Controller', [`--master=${kubernetes.url}`], {
       ...common,
-      NIFCLOUD_ENDPOINT: cloud.url,
-      NIFCLOUD_REGION: this.cloud.state().region,
-      NIFCLOUD_ACCESS_KEY_ID: this.cloud.credentials.accessKeyId,
-      NIFCLOUD_SECRET_ACCESS_KEY: this.cloud.credentials.secretAccessKey,
+      ...cloudEnvironment(this.cloud, cloud.url),
     });
     this.#addProgram('Node', [`--host-root=${hostRoot}`, `--state-dir=${this.#stateDir}`], {
       ...common,

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { createHosts } from '../../simulator/nifcloud/hosts/hosts.ts';
 import { DEMO_CREDENTIALS, startSimulator, type Simulator } from '../../simulator/nifcloud/simulator.ts';
 import { parseFleet } from '../../simulator/nifcloud/world/fleet.ts';
+import { quiet } from '../quiet.ts';
 
 const run = promisify(execFile);
 
@@ -25,8 +26,6 @@ export const SERVERS = [
 /** A disk that the Go driver has made, for static import; it stays. */
 export const GO_DISK = 'abcd1234';
 const GO_DISK_UNIQUE_ID = 'vol-0godisk1';
-
-const quiet = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} };
 
 /** @param folder an empty one, for what it keeps; the servers' machines are in `cloud/servers` */
 export async function startCloud(folder: string): Promise<Simulator> {

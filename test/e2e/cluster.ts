@@ -8,6 +8,7 @@ import { releaseDisks } from '../../demo/disks.ts';
 import { Informer } from '../../kube/informer.ts';
 import type { KubeList, KubeObject, Node, Service, Taint } from '../../kube/types.ts';
 import type { Simulator } from '../../simulator/nifcloud/simulator.ts';
+import { quiet } from '../quiet.ts';
 import { SERVERS, startCloud } from './cloud.ts';
 import type { Programs } from './components.ts';
 import { ControlPlane } from './control-plane.ts';
@@ -30,8 +31,6 @@ const SIMULATOR_FOLDER = '/var/lib/nifcloud-simulator';
 const CONTROL_PLANE = { 'node-role.kubernetes.io/control-plane': '' };
 /** Every node joins with it: `kubelet --register-with-taints`. */
 const STARTUP_TAINT: Taint = { key: `${DRIVER}/agent-not-ready`, effect: 'NoExecute' };
-
-const quiet = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} };
 
 /** A cluster with everything in it, on a simulated cloud. */
 export class Cluster {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { systemClock } from '../../daemon/clock.ts';
 import { KubeClient } from '../../kube/rest.ts';
 import { Authority } from '../certificates.ts';
+import { quiet } from '../quiet.ts';
 import { Program } from './program.ts';
 import type { Programs } from './components.ts';
 import { until } from './wait.ts';
@@ -11,8 +12,6 @@ import { until } from './wait.ts';
 /** The address of the Service `kubernetes`. Nothing translates addresses here: the API server itself listens there. */
 export const API_ADDRESS = '10.0.0.1';
 const API_PORT = 443;
-
-const quiet = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} };
 
 /**
  * Requests of everybody, for what is later asked of them: who did what, and what was refused. Only what is answered counts, watches

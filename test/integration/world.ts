@@ -10,6 +10,7 @@ import type { Simulator, SimulatorOptions } from '../../simulator/nifcloud/simul
 import { defaultFleet, type Fleet } from '../../simulator/nifcloud/world/fleet.ts';
 import { freePort } from './free-port.ts';
 import { startKubernetesApi, type KubernetesApi } from './kubernetes-api.ts';
+import { cloudEnvironment } from '../cloud-environment.ts';
 
 /**
  * A simulated cloud and an embedded Kubernetes API in this process, for daemons that run as processes of their own. With
@@ -46,13 +47,7 @@ export class World {
 
   /** The environment of a daemon, with what a test replaces in it. */
   environment(replaced: Environment = {}): Environment {
-    return {
-      NIFCLOUD_ENDPOINT: new URL(this.cloud.url).origin,
-      NIFCLOUD_REGION: this.cloud.state().region,
-      NIFCLOUD_ACCESS_KEY_ID: this.cloud.credentials.accessKeyId,
-      NIFCLOUD_SECRET_ACCESS_KEY: this.cloud.credentials.secretAccessKey,
-      ...replaced,
-    };
+    return { ...cloudEnvironment(this.cloud), ...replaced };
   }
 
   async kubeconfig(): Promise<string> {

@@ -14,6 +14,18 @@ describe('NodeGetInfo and NodeGetCapabilities', () => {
   });
   afterEach(() => machine.stop());
 
+  const inZone = (zone: () => Promise<string>): ReturnType<typeof createNodeService> =>
+    createNodeService({
+      nodeName: 'n',
+      hostRoot: machine.root,
+      stateDir: machine.stateDir,
+      clock: machine,
+      logger: machine.logger,
+      locks: new VolumeLocks(),
+      formatNonzero: false,
+      zone,
+    });
+
   it('tells name, zone and limit', async () => {
     const node = await machine.nodeServer();
     assert.deepEqual(await node.NodeGetInfo({}, patient), {
@@ -24,30 +36,12 @@ describe('NodeGetInfo and NodeGetCapabilities', () => {
   });
 
   it('is UNAVAILABLE while the zone is not known', async () => {
-    const node = await createNodeService({
-      nodeName: 'n',
-      hostRoot: machine.root,
-      stateDir: machine.stateDir,
-      clock: machine,
-      logger: machine.logger,
-      locks: new VolumeLocks(),
-      formatNonzero: false,
-      zone: () => Promise.reject(new Error('no label yet')),
-    });
+    const node = await inZone(() => Promise.reject(new Error('no label yet')));
     assert.match(await failureOf(node.NodeGetInfo({}, patient)), /^UNAVAILABLE: .*zone.*no label yet/);
   });
 
   it('answers a caller that gives up, whatever it waits for: the disks that it counts may hang', async () => {
-    const node = await createNodeService({
-      nodeName: 'n',
-      hostRoot: machine.root,
-      stateDir: machine.stateDir,
-      clock: machine,
-      logger: machine.logger,
-      locks: new VolumeLocks(),
-      formatNonzero: false,
-      zone: () => new Promise(() => undefined),
-    });
+    const node = await inZone(() => new Promise(() => undefined));
     const caller = new AbortController();
     const info = failureOf(node.NodeGetInfo({}, caller.signal));
     caller.abort(new RpcError(status.CANCELLED, 'the caller gave up'));

@@ -3,6 +3,7 @@ import { startApiServer, type ApiServer } from '../../simulator/kubernetes/serve
 import type { KubeObject } from '../../simulator/kubernetes/objects.ts';
 import { Store } from '../../simulator/kubernetes/store.ts';
 import { startSimulator, type Simulator } from '../../simulator/nifcloud/simulator.ts';
+import { seededRandom } from '../../simulator/random.ts';
 import type { Hosts } from '../../simulator/nifcloud/hosts/hosts.ts';
 import type { Fleet } from '../../simulator/nifcloud/world/fleet.ts';
 import { Gate, type Call, type Disturbance, type Watchman } from './gate.ts';
@@ -94,13 +95,13 @@ export class CrashWorld {
     const { clock } = this.time;
     const seed = past === undefined ? 1 : 2;
     // Health checks go by the time scale too: nobody here waits for them.
-    const settings = { clock, switches, random: numbers(seed), latencyMs: 0, transition: '40ms', timeScale: 0.01 };
+    const settings = { clock, switches, random: seededRandom(seed), latencyMs: 0, transition: '40ms', timeScale: 0.01 };
     // An address is never given twice, not even when what had it is gone.
     const begun = past && { fleet: past.fleet, vipRange: '127.100.1.1', ...(past.hosts && { hosts: past.hosts }) };
     const cloud = await startSimulator({ ...settings, ...begun });
     const store = new Store();
     for (const { resource, object } of past?.objects ?? []) store.put(resource, object);
-    this.#apis = { cloud, api: await startApiServer({ clock, random: numbers(seed), store }) };
+    this.#apis = { cloud, api: await startApiServer({ clock, random: seededRandom(seed), store }) };
   }
 
   /** What there is now, for other worlds to begin with. */
@@ -221,15 +222,4 @@ interface Run {
   readonly stop: AbortController;
   readonly gates: readonly Gate[];
   failure: unknown;
-}
-
-/** Numbers from 0 up to 1, the same for the same seed (mulberry32). */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { seededRandom } from '../../random.ts';
 import { checkedFault, isNamed } from './fault.ts';
 import type { Fault } from './fault.ts';
 
@@ -42,7 +43,7 @@ export class Faults {
    */
   add(fault: Fault): number {
     const checked = checkedFault(fault);
-    const random = generator(checked.seed ?? 1);
+    const random = seededRandom(checked.seed ?? 1);
     this.#active.set(++this.#lastId, {
       fault: checked,
       random,
@@ -101,15 +102,4 @@ function fits({ kind, action = '*', parameters = {} }: Fault, target: Target): b
     isNamed(action, target.action) &&
     Object.entries(parameters).every(([name, value]) => target.parameters.get(name) === value)
   );
-}
-
-/** Numbers from 0 up to 1 (mulberry32). */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { isObject, type Json, type JsonObject, textAt } from '../../../simulator/kubernetes/objects.ts';
 import { type ApiServer, startApiServer } from '../../../simulator/kubernetes/server.ts';
+import { seededRandom } from '../../../simulator/random.ts';
 import { CONVERSATIONS, type Step } from './conversations.ts';
 import { type Answer, RawClient } from './raw-client.ts';
 
@@ -29,7 +30,8 @@ describe('answers of the embedded API server and of a real one', () => {
     if (recordFrom !== undefined) await record(recordFrom);
     const lines = readFileSync(RECORDING, 'utf8').trimEnd().split('\n');
     recorded = lines.map((line) => JSON.parse(line) as Recorded);
-    server = await startApiServer();
+    // By chance a port could be handed out a second time in a conversation, which would give it the first one's alias.
+    server = await startApiServer({ random: seededRandom(1) });
     client = new RawClient(server.url);
   });
   after(async () => {

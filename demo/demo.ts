@@ -142,6 +142,8 @@ async function startSimulator(stage: Stage, disks: Disks): Promise<SimulatorInfo
     '--control',
     `--disks=${disks.mode}`,
     `--state-dir=${join(stage.folder, 'cloud')}`,
+    // Not the default, which a simulator that already runs here may use.
+    '--vip-range=127.101.0.1',
   ];
   // A real call and a real transition take longer; these are long enough to be seen.
   return await stage.startAnnouncing('simulator', 'simulator/main.ts', [...args, '--latency=20ms', '--transition=1s'], {

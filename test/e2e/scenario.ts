@@ -31,6 +31,12 @@ export class Scenario {
 
   /** Deletes the namespace and all in it, as a user does; afterwards nothing is left of it anywhere. */
   async end(): Promise<void> {
+    await this.deleteNamespace();
+    lasting.delete(this.namespace);
+    await nothingLeft(this.cluster);
+  }
+
+  async deleteNamespace(): Promise<void> {
     await this.cluster.kubectl('delete', 'namespace', this.namespace, '--wait=false');
     await until(
       'the namespace to be gone',
@@ -40,8 +46,6 @@ export class Scenario {
       },
       120_000,
     );
-    lasting.delete(this.namespace);
-    await nothingLeft(this.cluster);
   }
 
   /** Lets others begin and end meanwhile: what is in the namespace is no left-over of theirs. */

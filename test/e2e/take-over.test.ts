@@ -25,24 +25,24 @@ describe('take-over from the Go programs', () => {
     const [ours, theirs] = [await objectsOf('test/e2e/kustomize'), await objectsOf('test/e2e/go-programs')];
     cluster.beginForeignRights();
     await replace(ours, theirs);
-    await lives('under-theirs');
-    await keepsWhatWas('under their manifests');
+    await Promise.all([lives('under-theirs'), keepsWhatWas('under their manifests')]);
     await replace(theirs, ours);
     cluster.endForeignRights();
-    await lives('under-ours');
-    await keepsWhatWas('under ours again');
+    await Promise.all([lives('under-ours'), keepsWhatWas('under ours again')]);
 
     /** Volumes and addresses stay, and pods that start anew find their data. */
     async function keepsWhatWas(when: string): Promise<void> {
       expect((await story.service('web')).status?.loadBalancer?.ingress?.[0]?.ip, when).to.equal(vip);
       expect(await story.answer(vip), when).to.contain('web-');
-      for (const app of ['on-real', 'on-played']) {
-        const pod = await story.readyPod(app);
-        await story.write(pod, app, when);
-        await story.kubectl('delete', 'pod', pod.metadata.name, '--wait=false');
-        const next = await story.readyPod(app, { fresh: [pod] });
-        expect(await story.read(next, app)).to.match(new RegExp(`^before\n[^]*${when}\n$`));
-      }
+      await Promise.all(['on-real', 'on-played'].map((app) => findsItsData(app, when)));
+    }
+
+    async function findsItsData(app: string, when: string): Promise<void> {
+      const pod = await story.readyPod(app);
+      await story.write(pod, app, when);
+      await story.kubectl('delete', 'pod', pod.metadata.name, '--wait=false');
+      const next = await story.readyPod(app, { fresh: [pod] });
+      expect(await story.read(next, app)).to.match(new RegExp(`^before\n[^]*${when}\n$`));
     }
   });
 

@@ -194,26 +194,33 @@ describe('answers', () => {
   for (const [what, isRead, body] of monsters) {
     it(`hold up nothing else and expand to nothing with ${what}`, async () => {
       const loop = watchLoop();
-      const startedAtMs = performance.now();
+      const startedAtMs = processorTimeMs();
       const answer = await readAnswer(body, 'XResponse').catch((error: unknown) => error);
       const longestBlockMs = loop.stop();
       if (isRead) expect((answer as XmlElement).text('id').length).to.be.at.most(body.length);
       else expect(answer).to.be.instanceOf(UnreadableAnswer);
-      // It takes about 1 s and 40 ms on a busy machine; anything that grows with the square would take minutes.
-      expect(performance.now() - startedAtMs).to.be.below(10_000);
+      // It takes about 1 s and 40 ms; anything that grows with the square would take minutes.
+      expect(processorTimeMs() - startedAtMs).to.be.below(10_000);
       expect(longestBlockMs).to.be.below(1_000);
     });
   }
 });
 
-/** Measures for how long the event loop does not come round, in ms. */
+/** What this thread has computed, in ms: whatever else the machine does meanwhile does not count. */
+function processorTimeMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+}
+
+/** Measures for how long the event loop does not come round, in ms of processor time. */
 function watchLoop(): { stop(): number } {
-  let lastMs = performance.now();
+  let lastMs = processorTimeMs();
   let longestMs = 0;
   let turn: NodeJS.Immediate;
   const look = (): void => {
-    longestMs = Math.max(longestMs, performance.now() - lastMs);
-    lastMs = performance.now();
+    const nowMs = processorTimeMs();
+    longestMs = Math.max(longestMs, nowMs - lastMs);
+    lastMs = nowMs;
     turn = setImmediate(look);
   };
   look();
@@ -269,9 +276,9 @@ describe('refusals', () => {
   ] as const) {
     // Nothing else runs meanwhile: no other call, no time-out, no health page.
     it(`are looked for in no more time than it takes to read a body that ${what}`, () => {
-      const startedAtMs = performance.now();
+      const startedAtMs = processorTimeMs();
       readRefusal(body);
-      expect(performance.now() - startedAtMs).to.be.below(2_000);
+      expect(processorTimeMs() - startedAtMs).to.be.below(2_000);
     });
   }
 });

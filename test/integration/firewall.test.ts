@@ -42,7 +42,7 @@ for (const switches of ['batched-rules=all-or-none', 'batched-rules=partial']) {
 
     before(async () => {
       const fleet = parseFleet(JSON.stringify(FLEET), 'the test');
-      simulator = await startSimulator({ latencyMs: 0, transition: '10ms', vipRange: '127.144.0.1', switches, fleet });
+      simulator = await startSimulator({ latencyMs: 0, transition: '0ms', vipRange: '127.144.0.1', switches, fleet });
       cloud = clientOf(simulator);
       changes = new FirewallChanges(cloud.firewallGroups);
       for (const { privateAddress } of FLEET.servers) {
@@ -103,9 +103,11 @@ for (const switches of ['batched-rules=all-or-none', 'batched-rules=partial']) {
       );
       await balancer();
 
+      const held = simulator.faults.add({ kind: 'slow-transition', action: 'AuthorizeSecurityGroupIngress' });
       const { outcomes } = await pass(['node01', 'node02']);
       expect(outcomes).to.deep.equal(['begun']);
       expect((await pass(['node01', 'node02'])).plan.waiting).to.deep.equal(['nodes11']);
+      simulator.faults.remove(held);
       await settle(['node01', 'node02']);
       const servers = await cloud.servers.list(never);
       await cloud.elasticLoadBalancers.registerTargets(

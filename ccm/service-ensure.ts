@@ -1,4 +1,5 @@
-import { keyOf, type Result } from '../kube/reconcile.ts';
+import { describeError } from '../daemon/logger.ts';
+import { keyOf, RetryAfterError, type Result } from '../kube/reconcile.ts';
 import type { Service } from '../kube/types.ts';
 import { isBusy } from '../nifcloud/errors.ts';
 import { TYPE_ANNOTATION, type LoadBalancerKind } from './cloud/annotations.ts';
@@ -108,7 +109,13 @@ class Pass {
 
     this.#warn('request', request.advice.map(asWarning('LoadBalancerAdvice')));
     const order = { ...this.#order, request, hosts: () => this.#hosts(signal) };
-    const progress = await kind.ensure(order, this.#gate(signal), signal);
+    let progress: Progress;
+    try {
+      progress = await kind.ensure(order, this.#gate(signal), signal);
+    } catch (error) {
+      if (error instanceof StaleService) throw error;
+      return await this.#endServing(other, order, Promise.reject(error), signal);
+    }
     const { vip, serves, isDone, refusals } = progress;
     if (this.#held !== undefined) return await this.#hold(other, vip, this.#held, signal);
 
@@ -116,9 +123,55 @@ class Pass {
     // While another one serves, clients go on using that until this one is complete.
     const shown = vip !== '' && (isDone || (this.#other === undefined && (serves || refusals.length > 0)));
     const isNews = shown && (await this.#publish(vip, signal));
-    if (refusals.length > 0) return retryOf(refusals, this.#work.logger, service);
+    if (refusals.length > 0) return await this.#endServing(other, order, this.#retryOf(refusals), signal);
     if (isDone) return await this.#finish(other, vip, isNews, signal);
     return this.#waitWith(undefined, progress);
+  }
+
+  /**
+   * Ends a pass in which what is asked for failed. Until that serves, clients go on using the one of the other kind, which follows
+   * nodes and Service meanwhile.
+   * @param end what comes of the failure by itself
+   */
+  async #endServing(other: Kind, order: Order, end: Promise<Result>, signal: AbortSignal): Promise<Result> {
+    const vip = this.#other?.vip;
+    const isUsed = vip !== undefined && ingressOf(this.#current).some(({ ip }) => ip === vip);
+    if (!isUsed || this.#held !== undefined || signal.aborted) return await end;
+    const [ended, served] = await Promise.allSettled([end, this.#serve(other, order, signal)]);
+    signal.throwIfAborted();
+    if (served.status === 'rejected') {
+      throw ended.status === 'rejected' ? failureOf([ended.reason, served.reason]) : served.reason;
+    }
+    const { requeueAfterMs } = served.value;
+    if (ended.status === 'fulfilled') return requeueAfterMs === undefined ? ended.value : served.value;
+    // What it waits for comes before the pause that is due to the failure.
+    throw requeueAfterMs === undefined
+      ? ended.reason
+      : new RetryAfterError(describeError(ended.reason), requeueAfterMs);
+  }
+
+  /** A pass for `#other` as if its kind were asked for; it is never made anew. @returns when to go on; nothing = it is as it should be */
+  async #serve(other: Kind, order: Order, signal: AbortSignal): Promise<Result> {
+    const { status, logger, clock, tickMs } = this.#work;
+    const { service, name } = order;
+    const gate: Gate = {
+      mayTouch: (found) => Promise.resolve(found !== undefined && isOurs(found, this.#current, this.#owner)),
+      permit: async (_, steps) => {
+        logger.info('Changing load balancer', { service: keyOf(service), name, steps: steps.map(({ kind }) => kind) });
+        this.#memory.report.ensuring(service, 'service'); // what fails is not the update of its hosts
+        this.#current = await status.claim(this.#current, signal);
+        return true;
+      },
+      skipped: () => {}, // nobody asks for this kind any more
+    };
+    const asItIs = { ...order, request: readRequest(asking(other.kind, service)) };
+    const { isDone, hasBegun, refusals } = await other.ensure(asItIs, gate, signal);
+    if (refusals.length > 0) return await this.#retryOf(refusals);
+    return isDone ? {} : { requeueAfterMs: untilTick(clock, tickMs, hasBegun) };
+  }
+
+  async #retryOf(refusals: readonly Error[]): Promise<Result> {
+    return retryOf(refusals, this.#work.logger, this.#order.service);
   }
 
   /** With what was asked for complete: takes away what it replaces. */
@@ -271,6 +324,12 @@ class Pass {
   #warn(topic: string, warnings: readonly Warning[]): void {
     this.#memory.report.warn(this.#order.service, topic, warnings);
   }
+}
+
+/** The Service, if it asked for this kind. */
+function asking(kind: LoadBalancerKind, service: Service): Service {
+  const annotations = { ...service.metadata.annotations, [TYPE_ANNOTATION]: kind === 'l4' ? 'lb' : 'elb' };
+  return { ...service, metadata: { ...service.metadata, annotations } };
 }
 
 function asWarning(reason: string): (message: string) => Warning {

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { annotated, LB, MINUTE_MS, node, World } from './service-world.ts';
+import type { Service } from '../../../kube/types.ts';
+import { annotated, LB, MINUTE_MS, node, SERVICE, World } from './service-world.ts';
 
 const ELASTIC = annotated('type', 'elb');
 const L4_VIP = '203.0.113.1';
@@ -211,6 +212,185 @@ describe('a Service whose type annotation changes', () => {
     world.api.edit((one) => annotated('type', 'lb', one));
     await world.clock.advance(2 * MINUTE_MS);
     expect([world.vip, world.elastic.balancers.size, world.ingress]).to.deep.equal([L4_VIP, 0, [{ ip: L4_VIP }]]);
+  });
+});
+
+const withSpec = (service: Service, spec: Partial<Service['spec']>): Service => ({
+  ...service,
+  spec: { ...service.spec, ...spec },
+});
+
+/** What stands in the way of a change of the kind, and goes. */
+interface Obstacle {
+  readonly what: string;
+  readonly from: 'lb' | 'elb';
+  /** In the event. */
+  readonly says: RegExp;
+  readonly before?: (service: Service) => Service;
+  readonly after?: (service: Service) => Service;
+  /** What the cloud refuses meanwhile. */
+  readonly refuse?: (world: World) => () => void;
+}
+
+const UDP_PORT = 'a UDP port';
+const UDP = { name: 'dns', protocol: 'UDP', port: 53, nodePort: 30053 } as const;
+const [HTTP] = SERVICE.spec?.ports ?? [];
+
+/** @returns what ends it */
+function refuse(kind: 'cloud' | 'elastic', code: (action: string, servers: readonly string[]) => string | undefined) {
+  return (world: World) => {
+    world[kind].refuse = code;
+    return () => {
+      world[kind].refuse = () => undefined;
+    };
+  };
+}
+
+const OBSTACLES: readonly Obstacle[] = [
+  {
+    what: 'source ranges',
+    from: 'lb',
+    says: /loadBalancerSourceRanges=192\.0\.2\.0\/24 is invalid/,
+    before: (one) => withSpec(one, { loadBalancerSourceRanges: ['192.0.2.0/24'] }),
+    after: (one) => withSpec(one, { loadBalancerSourceRanges: [] }),
+  },
+  {
+    what: UDP_PORT,
+    from: 'elb',
+    says: /ports\[1\]\.protocol=UDP is invalid/,
+    before: (one) => withSpec(one, { ports: [HTTP!, UDP] }),
+    after: (one) => withSpec(one, { ports: [HTTP!] }),
+  },
+  {
+    what: 'a quota',
+    from: 'lb',
+    says: /Client\.ResourceLimitExceeded/,
+    refuse: refuse('elastic', (action) => (action.startsWith('create') ? 'Client.ResourceLimitExceeded.X' : undefined)),
+  },
+  {
+    what: 'a quota',
+    from: 'elb',
+    says: /Client\.ResourceLimitExceeded/,
+    refuse: refuse('cloud', (action) =>
+      action === 'CreateLoadBalancer' ? 'Client.ResourceLimitExceeded.X' : undefined,
+    ),
+  },
+  {
+    what: 'a server that it does not take',
+    from: 'lb',
+    says: /InvalidParameterNotFound\.Instance/,
+    refuse: refuse('elastic', (_, ids) =>
+      ids.includes('i-far') ? 'Client.InvalidParameterNotFound.Instance' : undefined,
+    ),
+  },
+  {
+    what: 'a server that it does not take',
+    from: 'elb',
+    says: /InvalidParameterNotFound\.Instance/,
+    refuse: refuse('cloud', (_, names) =>
+      names.includes('far') ? 'Client.InvalidParameterNotFound.Instance' : undefined,
+    ),
+  },
+];
+
+describe('a change of the type that can not be made yet', () => {
+  let world: World;
+  afterEach(() => world.stop.abort());
+
+  /** Of all listeners. */
+  const targetsOf = (type: 'lb' | 'elb'): string[][] => {
+    const listeners = (type === 'lb' ? world.cloud : world.elastic).balancers.get(LB)?.listeners ?? [];
+    return listeners.map((one) => one.targets.map((target) => target.serverName).toSorted());
+  };
+
+  /** Settled with node01, node02 and far, and then to become the other kind. */
+  const stick = async ({ from, before, refuse: refused }: Partial<Obstacle>): Promise<() => void> => {
+    world = new World(annotated('type', from ?? 'lb', before?.(SERVICE)));
+    world.addServer('far');
+    world.api.addNode(node('far'));
+    world.run();
+    await world.clock.advance(MINUTE_MS);
+    world.events.take();
+    const allow = refused?.(world);
+    world.api.edit((one) => annotated('type', from === 'elb' ? 'lb' : 'elb', one));
+    await world.clock.advance(11 * MINUTE_MS);
+    return () => allow?.();
+  };
+
+  /** node03 and node04 for node01 and node02. */
+  const replaceNodes = async (): Promise<void> => {
+    for (const name of ['node03', 'node04']) {
+      world.addServer(name);
+      world.api.addNode(node(name));
+    }
+    await world.clock.advance(MINUTE_MS);
+    for (const name of ['node01', 'node02']) world.api.nodes.store(name, undefined);
+    await world.clock.advance(MINUTE_MS);
+  };
+
+  for (const obstacle of OBSTACLES) {
+    const { what, from, says, after } = obstacle;
+    const to = from === 'lb' ? 'elb' : 'lb';
+    it(`from ${from} to ${to} because of ${what} leaves the published one with the nodes that there are`, async () => {
+      const allow = await stick(obstacle);
+      const vip = from === 'lb' ? L4_VIP : ELASTIC_VIP;
+      await replaceNodes();
+      const present = ['far', 'node03', 'node04'];
+      expect(targetsOf(from)).to.deep.equal(what === UDP_PORT ? [present, present] : [present]);
+      if (from === 'elb') expect(world.elastic.rules('fwnode03')).to.have.length.above(0);
+      expect(world.ingress).to.deep.equal([{ ip: vip }]);
+      const events = world.events.take();
+      expect(events.filter((one) => says.test(one))).to.have.length.above(0);
+      expect(events.join('\n')).not.to.match(/Deleting|SettingSkipped/);
+
+      allow();
+      world.api.edit((one) => annotated('healthcheck-interval', '20', after?.(one) ?? one));
+      await world.clock.advance(2 * MINUTE_MS);
+      expect([world.cloud.balancers.size, world.elastic.balancers.size]).to.deep.equal(to === 'lb' ? [1, 0] : [0, 1]);
+      expect(targetsOf(to)).to.deep.equal([present]);
+      expect(world.ingress).to.have.length(1);
+      expect(world.api.service()?.status?.conditions ?? []).to.deep.equal([]);
+      expect(world.events.take().at(-1)).to.equal('Normal EnsuredLoadBalancer: Ensured load balancer');
+    });
+  }
+
+  it('lets the node ports and the filter of the published one follow the Service', async () => {
+    await stick(OBSTACLES[0]!);
+    world.api.edit((one) =>
+      withSpec(one, { loadBalancerSourceRanges: ['198.51.100.0/24'], ports: [{ ...HTTP!, nodePort: 31080 }] }),
+    );
+    await world.clock.advance(1_000);
+    const [listener] = world.cloud.balancers.get(LB)?.listeners ?? [];
+    expect([listener?.instancePort, listener?.filter.addresses]).to.deep.equal([31080, ['198.51.100.0/24']]);
+  });
+
+  it('names also what the published one is refused', async () => {
+    await stick(OBSTACLES[0]!);
+    world.cloud.refuse = (_, names) =>
+      names.includes('node03') ? 'Client.InvalidParameterNotFound.Instance' : undefined;
+    await replaceNodes();
+    expect(world.targets()).to.deep.equal(['far', 'node04']);
+    expect(world.events.take().at(-1)).to.match(/loadBalancerSourceRanges=.*InvalidParameterNotFound\.Instance/);
+  });
+
+  it('changes nothing while the Service is paused', async () => {
+    await stick(OBSTACLES[0]!);
+    world.api.edit((one) => annotated('paused', 'true', one));
+    await world.clock.advance(MINUTE_MS);
+    world.takeWrites();
+    await replaceNodes();
+    expect(world.takeWrites()).to.deep.equal([]);
+  });
+
+  it('does not make the published one anew when somebody deletes it meanwhile', async () => {
+    await stick(OBSTACLES[0]!);
+    world.cloud.interrupt = (moment, action) => {
+      if (moment === 'after' && action === 'UpdateLoadBalancer') world.cloud.balancers.clear();
+    };
+    world.api.edit((one) => withSpec(one, { ports: [{ ...HTTP!, nodePort: 31080 }] }));
+    await world.clock.advance(MINUTE_MS);
+    expect(world.cloud.writes.at(-1)).to.equal('UpdateLoadBalancer');
+    expect([world.cloud.balancers.size, world.elastic.balancers.size]).to.deep.equal([0, 0]);
   });
 });
 

@@ -16,7 +16,7 @@ import type { Cloud, ServerRef, Volume } from './cloud.ts';
 import type { Cluster } from './cluster.ts';
 import type { Growth } from './growth.ts';
 import type { Holders } from './holders.ts';
-import { onSomeHost } from './hosts.ts';
+import { claimForGood, onSomeHost } from './hosts.ts';
 import type { Step } from './plan.ts';
 import type { Slots } from './slots.ts';
 import { isSameServer, isSettled, serverOf } from './state.ts';
@@ -196,11 +196,8 @@ class Run {
 
   async #attachForGood(server: ServerRef): Promise<void> {
     const volume = this.#free();
-    const { slots } = this.#world;
-    if (slots.free(server.uniqueId, this.#subject.volumes) < 1) {
-      throw new RpcError(status.RESOURCE_EXHAUSTED, `server ${server.name} has no free slot for another disk`);
-    }
-    this.#claims.push(slots.claim(server.uniqueId, volume.id));
+    const { volumes } = this.#subject;
+    this.#claims.push(await claimForGood(this.#world, server, { id: volume.id, volumes }, this.#signal));
     this.volume = await this.#inTurn(
       server,
       () => this.#accepted(() => this.#sendAttach(volume, server)),

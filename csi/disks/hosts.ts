@@ -37,6 +37,7 @@ export async function onSomeHost<T>(
   signal: AbortSignal,
 ): Promise<{ readonly result: T; readonly host: ServerRef; readonly release: () => void }> {
   let volumes = read;
+  let releasesBefore: number | undefined;
   const [servers, nodes] = await Promise.all([cloud.servers.list(signal), cluster?.nodes(signal)]);
   const refused = new Map<string, NifcloudError>();
   let tries = 1;
@@ -51,13 +52,14 @@ export async function onSomeHost<T>(
         refused.clear();
         continue;
       }
-      const unclaimed = (uniqueId: string): number => slots.unattached(uniqueId, volumes);
-      if (rankHosts(zone, servers, nodes, unclaimed).length === 0) throw noHost(zone, nodes !== undefined);
-      await slots.untilReleased(signal);
-      volumes = await cloud.volumes.list(signal); // what was attached for good meanwhile takes slots
+      const freeInTheEnd = (uniqueId: string): number => slots.freeInTheEnd(uniqueId, volumes);
+      if (rankHosts(zone, servers, nodes, freeInTheEnd).length > 0) await slots.untilReleased(signal);
+      else if (releasesBefore === slots.releases) throw noHost(zone, nodes !== undefined);
+      releasesBefore = slots.releases;
+      volumes = await cloud.volumes.list(signal); // it tells what came for good meanwhile, and what has left
       continue;
     }
-    const release = slots.claim(host.uniqueId, volumeId);
+    const release = slots.claim(host.uniqueId, volumeId, 'temporary');
     holders.remember(volumeId, host); // before it is sent: the answer may be lost
     try {
       return { result: await attempt(host, tries), host, release };
@@ -69,6 +71,31 @@ export async function onSomeHost<T>(
       refused.set(host.uniqueId, error);
     }
   }
+}
+
+/**
+ * Takes a slot of a server for a disk that is to stay. While births and growths of this process fill it, one is waited for: after
+ * RESOURCE_EXHAUSTED, kubelet may fail the pod (docs/reference/csi.md E.3).
+ * @returns gives the claim back
+ * @throws RpcError RESOURCE_EXHAUSTED when the server has none even without them; the signal's reason
+ */
+export async function claimForGood(
+  { cloud, slots }: World,
+  server: ServerRef,
+  { id, volumes: read }: { readonly id: string; readonly volumes: readonly Volume[] },
+  signal: AbortSignal,
+): Promise<() => void> {
+  let volumes = read;
+  let releasesBefore: number | undefined;
+  while (slots.free(server.uniqueId, volumes) < 1) {
+    if (slots.freeInTheEnd(server.uniqueId, volumes) > 0) await slots.untilReleased(signal);
+    else if (releasesBefore === slots.releases) {
+      throw new RpcError(status.RESOURCE_EXHAUSTED, `server ${server.name} has no free slot for another disk`);
+    }
+    releasesBefore = slots.releases;
+    volumes = await cloud.volumes.list(signal);
+  }
+  return slots.claim(server.uniqueId, id, 'lasting');
 }
 
 /** The cloud refused the server, not the disk: another server may do. */

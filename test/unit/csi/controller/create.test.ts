@@ -4,6 +4,7 @@ import { ControllerWorld, GIB, ZONE_KEY, inZones, mount, range } from './control
 
 const NAME = 'pvc-0c1d2e3f-4a5b-6c7d-8e9f-a0b1c2d3e4f5';
 const ID = '0c1d2e3f4a5b6c7d8e9fa0b1c2d3e4f5';
+const never = new AbortController().signal;
 
 /** Where the disk is born: the process dies before it is detached again. */
 async function hostOf(world: ControllerWorld): Promise<string | undefined> {
@@ -224,6 +225,34 @@ describe('CreateVolume', () => {
       await Promise.all(names.map((name) => world.call('CreateVolume', { name })));
       expect(world.cloud.settledState().map(({ status }) => status)).to.deep.equal(names.map(() => 'available'));
       expect(world.cloud.count('CreateVolume')).to.equal(60);
+    });
+
+    it('is waited for also where births of this process are listed as attached to it already', async () => {
+      const world = new ControllerWorld();
+      world.cloud.removeServer('node02');
+      const names = Array.from({ length: 13 }, (_, n) => `volume${n}`);
+      const births = names.map((name) => world.call('CreateVolume', { name }));
+      await world.clock.sleep(3_500);
+      await world.call('CreateVolume', { name: NAME });
+      await Promise.all(births);
+      expect(world.cloud.settledState().map(({ status }) => status)).to.deep.equal(
+        [...names, NAME].map(() => 'available'),
+      );
+      expect(world.cloud.count('CreateVolume')).to.equal(14);
+    });
+
+    it('is looked for anew when births of this process have left since all disks were read', async () => {
+      const world = new ControllerWorld();
+      world.cloud.removeServer('node02');
+      const births = Array.from({ length: 13 }, (_, n) => world.call('CreateVolume', { name: `volume${n}` }));
+      await world.clock.sleep(3_500);
+      const servers = await world.cloud.servers.list(never);
+      world.cloud.servers.list = async () => {
+        await Promise.all(births);
+        return servers;
+      };
+      await world.call('CreateVolume', { name: NAME });
+      expect(world.cloud.serverOf(ID)).to.equal('');
     });
 
     it('is missing: RESOURCE_EXHAUSTED, so that another zone is tried', async () => {

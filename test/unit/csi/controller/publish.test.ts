@@ -1,3 +1,4 @@
+import { status as Status } from '@grpc/grpc-js';
 import { expect } from 'chai';
 import { Crash, lost, refused } from '../disks/model-cloud.ts';
 import { ControllerWorld, mount } from './controller-world.ts';
@@ -271,6 +272,75 @@ describe('ControllerPublishVolume', () => {
     );
     const slots = [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15].map((slot) => `SCSI (0:${slot})`);
     expect(new Set(outcomes)).to.deep.equal(new Set([...slots, 8]));
+  });
+
+  describe('while births go on', () => {
+    let world: ControllerWorld;
+
+    /** `forGood`: how many disks node01 has besides. Afterwards the births are attached and not yet freed. */
+    async function begin(forGood: number, births: number, pods: number, afterMs = 3_500): Promise<void> {
+      for (let n = 0; n < forGood; n += 1) world.cloud.addVolume(`old${n}`, { on: 'node01' });
+      for (let n = 0; n < pods; n += 1) world.cloud.addVolume(`pod${n}`);
+      for (let n = 0; n < births; n += 1) world.call('CreateVolume', { name: `new${n}` }).catch(() => undefined);
+      await world.clock.sleep(afterMs);
+    }
+
+    /** What comes of publishing these to node01. */
+    function publish(...ids: readonly string[]): Promise<readonly string[]> {
+      return Promise.all(
+        ids.map((volume_id) =>
+          world.call('ControllerPublishVolume', { volume_id, node_id: 'node01' }).then(
+            () => 'attached',
+            ({ code }: { code: number }) => Status[code] ?? '',
+          ),
+        ),
+      );
+    }
+
+    beforeEach(() => {
+      world = new ControllerWorld();
+      world.kube?.addNode('node02', { cordoned: true });
+    });
+
+    it('waits until one has left the node: RESOURCE_EXHAUSTED would fail the pod', async () => {
+      await begin(0, 14, 2);
+      expect(await publish('pod0', 'pod1')).to.deep.equal(['attached', 'attached']);
+      expect(world.cloud.count('AttachVolume')).to.equal(2);
+    });
+
+    it('refuses what has no room after they have left the node', async () => {
+      await begin(12, 1, 3);
+      expect(await publish('pod0', 'pod1', 'pod2')).to.deep.equal(['attached', 'attached', 'RESOURCE_EXHAUSTED']);
+      expect(world.cloud.count('AttachVolume')).to.equal(2);
+    });
+
+    it('refuses at once where none is on the node', async () => {
+      world.kube?.addNode('node02');
+      await begin(14, 13, 1);
+      const startedAtMs = world.clock.nowMs;
+      expect(await publish('pod0')).to.deep.equal(['RESOURCE_EXHAUSTED']);
+      expect(world.clock.nowMs - startedAtMs).to.be.below(100);
+    });
+
+    it('looks again when one has left the node since all disks were read', async () => {
+      await begin(12, 1, 1);
+      world.cloud.addVolume('more', { on: 'node01' });
+      const servers = await world.cloud.servers.list(new AbortController().signal);
+      world.cloud.servers.list = async () => {
+        await world.clock.sleep(10_000);
+        return servers;
+      };
+      expect(await publish('pod0')).to.deep.equal(['attached']);
+    });
+
+    it('waits no longer for one that failed and stays on the node', async () => {
+      world.cloud.fault = (action, moment) => {
+        if (action === 'DetachVolume' && moment === 'before') throw refused(action, 'Client.Inoperable.Volume');
+      };
+      await begin(12, 1, 2, 2_500); // not attached yet
+      expect(await publish('pod0', 'pod1')).to.deep.equal(['attached', 'RESOURCE_EXHAUSTED']);
+      expect(world.cloud.settledState().filter(({ attachments }) => attachments.length > 0)).to.have.length(14);
+    });
   });
 
   it('says RESOURCE_EXHAUSTED when the cloud counts more disks on the node than it lists', async () => {

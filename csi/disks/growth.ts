@@ -14,7 +14,7 @@ const UNSEEN_EXTEND_MS = 60_000;
 interface Unseen {
   /** The disk's size when it was sent. */
   readonly fromGB: number;
-  /** When it was sent or the disk last seen in transition, by the monotonic clock. */
+  /** When sending it ended, whatever came of it, or the disk was last seen in transition, by the monotonic clock. */
   unchangedSinceMs: number;
 }
 
@@ -87,6 +87,8 @@ export class Growth {
       if (isSurelyNotDone(error)) this.#unseen.delete(uniqueId);
       else if (error instanceof NifcloudError) return { unseen, lost: error }; // only the disk can tell
       throw error;
+    } finally {
+      unseen.unchangedSinceMs = this.#clock.monotonicMs(); // a lost call took a minute, in which it may have been on its way
     }
   }
 

@@ -166,6 +166,26 @@ describe('ControllerExpandVolume', () => {
     }
   });
 
+  it('grows no disk twice for one order that hung for a minute, and whose effect came half a minute later', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID, { on: 'node01' });
+    world.kube?.addVolumeAttachment(ID, 'node01', PV);
+    const extend = world.cloud.volumes.extend.bind(world.cloud.volumes);
+    let isHung = false;
+    world.cloud.volumes.extend = async (id, signal) => {
+      if (isHung) return extend(id, signal);
+      isHung = true;
+      void world.clock.sleep(90_000).then(() => extend(id, signal));
+      await world.clock.sleep(60_000);
+      throw lost('ExtendVolumeSize');
+    };
+    const request = { volume_id: ID, capacity_range: range(200) };
+    await world.call('ControllerExpandVolume', request).catch(() => undefined);
+    await world.call('ControllerExpandVolume', request);
+    await world.clock.sleep(90_000);
+    expect(sizeOf(world)).to.equal(200);
+  });
+
   it('tries again after a minute without a change when the order was lost on its way', async () => {
     const world = new ControllerWorld();
     world.cloud.addVolume(ID, { on: 'node01' });

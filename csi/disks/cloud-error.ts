@@ -6,6 +6,7 @@ import {
   isInternalError,
   isMaintenance,
   isNotFound,
+  isProcessingFailure,
   isThrottled,
 } from '../../nifcloud/errors.ts';
 import { RpcError } from '../rpc-error.ts';
@@ -31,11 +32,10 @@ export function asUnfinished(error: unknown, doing: string): unknown {
   return new RpcError(status.UNAVAILABLE, `${doing} is not finished`, { cause: error });
 }
 
-/** The cloud said no, for a reason that leaves no doubt. "Internal error" does: it may come after the effect. */
+/** The cloud said no, for a reason that leaves no doubt, unlike "internal error" and "processing failure", which may follow the effect. */
 export function isSurelyNotDone(error: unknown): boolean {
-  return (
-    error instanceof NifcloudError && error.outcome !== 'unknown' && !isInternalError(error) && !isMaintenance(error)
-  );
+  if (!(error instanceof NifcloudError) || error.outcome === 'unknown') return false;
+  return !isInternalError(error) && !isMaintenance(error) && !isProcessingFailure(error);
 }
 
 function codeOf(error: NifcloudError): status {
@@ -44,8 +44,9 @@ function codeOf(error: NifcloudError): status {
   // Refused keys prevent any read, so the same holds for them; they are repaired, and then the same call succeeds.
   if (isAuthFailure(error) || action.startsWith('Describe')) return status.UNAVAILABLE;
   if (isBusy(error)) return status.ABORTED;
-  // Only a Client error says for certain that nothing was done and that repeating does not help.
-  if (isThrottled(error) || error.outcome !== 'refused' || !code.startsWith('Client.')) return status.UNAVAILABLE;
+  // Only a Client error says for certain that nothing was done and that repeating does not help, unless the cloud had begun with it.
+  if (isThrottled(error) || isProcessingFailure(error)) return status.UNAVAILABLE;
+  if (error.outcome !== 'refused' || !code.startsWith('Client.')) return status.UNAVAILABLE;
   // The disk or server was there when the call looked: it vanished meanwhile, so another look is due.
   if (isNotFound(error)) return status.ABORTED;
   if (/^Client\.InvalidParameter(IllegalInput|Required)/.test(code)) return status.INVALID_ARGUMENT;

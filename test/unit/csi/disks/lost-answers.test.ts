@@ -48,6 +48,8 @@ const FAULTS: readonly ((action: string) => Error)[] = [
   lost,
   (action) => refused(action, 'Server.InternalError'),
   (action) => refused(action, 'Server.Maintenance'),
+  (action) => refused(action, 'Server.ProcessingFailure.Volume.Failed'),
+  (action) => refused(action, 'Client.ProcessingFailure.Volume.Failed'),
 ];
 
 function worldOf({ disk, claimed }: (typeof MUTATIONS)[number]): ControllerWorld {

@@ -19,7 +19,7 @@ import type { Holders } from './holders.ts';
 import { claimForGood, onSomeHost } from './hosts.ts';
 import type { Step } from './plan.ts';
 import type { Slots } from './slots.ts';
-import { isSameServer, isSettled, serverOf } from './state.ts';
+import { UNBEGUN_MS, isSameServer, isSettled, serverOf } from './state.ts';
 import { BUSY_PAUSE_MS, BUSY_TRIES, isServerBusy } from './turns.ts';
 import type { Turns } from './turns.ts';
 
@@ -430,7 +430,8 @@ class Run {
   /**
    * @param lost why it is not known whether the change was taken up
    * @param hasBegun whether the disk is no longer as it was before
-   * @throws `lost` when it has not begun to change for a while
+   * @throws `lost`, or RpcError ABORTED for what was accepted, when it has not begun to change for a while; ABORTED when it is again
+   *   as it was before
    */
   #untilChanged<T extends Volume | undefined>(
     volumeId: string,
@@ -439,9 +440,14 @@ class Run {
     accept: (now: Volume | undefined) => { volume: T } | undefined,
   ): Promise<T> {
     const sentAtMs = this.#world.clock.monotonicMs();
+    const patienceMs = lost === undefined ? UNBEGUN_MS : UNSEEN_MS;
+    let isBegun = false;
     return this.#until(volumeId, (now) => {
-      const isUnseen = lost !== undefined && !hasBegun(now);
-      if (isUnseen && this.#world.clock.monotonicMs() - sentAtMs >= UNSEEN_MS) throw lost;
+      if (hasBegun(now)) isBegun = true;
+      else if (isBegun) throw changed(`volume ${volumeId} began to change and is as it was before`, lost);
+      else if (this.#world.clock.monotonicMs() - sentAtMs >= patienceMs) {
+        throw lost ?? changed(`volume ${volumeId} did not change, though the cloud had accepted that`);
+      }
       return accept(now);
     });
   }

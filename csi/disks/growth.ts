@@ -1,8 +1,10 @@
+import { status } from '@grpc/grpc-js';
 import type { Clock } from '../../daemon/clock.ts';
 import { NifcloudError } from '../../nifcloud/errors.ts';
+import { RpcError } from '../rpc-error.ts';
 import { isSurelyNotDone } from './cloud-error.ts';
 import type { Cloud, Volume } from './cloud.ts';
-import { isSettled, serverOf } from './state.ts';
+import { UNBEGUN_MS, isSettled, serverOf } from './state.ts';
 
 /** No disk is extended in this time after the process began: an earlier process's call may not show yet. Our choice. */
 const FIRST_EXTEND_AFTER_MS = 20_000;
@@ -16,6 +18,8 @@ interface Unseen {
   readonly fromGB: number;
   /** When sending it ended, whatever came of it, or the disk was last seen in transition, by the monotonic clock. */
   unchangedSinceMs: number;
+  /** The disk has been seen in transition since. */
+  hasBegun: boolean;
 }
 
 /** A call that was sent, and why it is not known whether it was accepted, if it is not. */
@@ -78,7 +82,7 @@ export class Growth {
     const now = (await this.#volumes.list(signal)).find((one) => one.uniqueId === uniqueId);
     const isSame = now?.id === id && now.sizeGB === fromGB && isSettled(now) && serverOf(now) !== undefined;
     if (!isSame) return { now };
-    const unseen = { fromGB, unchangedSinceMs: this.#clock.monotonicMs() };
+    const unseen = { fromGB, unchangedSinceMs: this.#clock.monotonicMs(), hasBegun: false };
     this.#unseen.set(uniqueId, unseen);
     try {
       await this.#volumes.extend(id, signal);
@@ -92,14 +96,18 @@ export class Growth {
     }
   }
 
-  /** @throws what got the answer lost, when the disk has not changed for so long that it was not done. */
+  /**
+   * @throws when the disk has not changed for so long that it was not done: what got the answer lost; RpcError ABORTED when it was
+   *   accepted, to which more patience is given until it begins
+   */
   #untilGrown({ id }: Volume, { unseen, lost }: Sent, signal: AbortSignal): Promise<Change> {
     return this.#volumes.until(
       id,
       (seen) => {
         const change = this.#grown(seen, unseen);
-        if (change === undefined && lost !== undefined && this.#isOld(unseen)) throw lost;
-        return change;
+        const patienceMs = lost === undefined && !unseen.hasBegun ? UNBEGUN_MS : UNSEEN_EXTEND_MS;
+        if (change !== undefined || !this.#isOld(unseen, patienceMs)) return change;
+        throw lost ?? new RpcError(status.ABORTED, `volume ${id} did not grow, though the cloud had accepted that`);
       },
       signal,
     );
@@ -116,14 +124,17 @@ export class Growth {
     );
   }
 
-  #isOld({ unchangedSinceMs }: Unseen): boolean {
-    return this.#clock.monotonicMs() - unchangedSinceMs >= UNSEEN_EXTEND_MS;
+  #isOld({ unchangedSinceMs }: Unseen, patienceMs = UNSEEN_EXTEND_MS): boolean {
+    return this.#clock.monotonicMs() - unchangedSinceMs >= patienceMs;
   }
 
   /** Whether the effect of a call is there; notes a disk in transition, which is a change. */
   #grown(now: Volume | undefined, sent: Unseen): Change | undefined {
     if (now === undefined) return { now };
-    if (!isSettled(now)) sent.unchangedSinceMs = this.#clock.monotonicMs();
+    if (!isSettled(now)) {
+      sent.unchangedSinceMs = this.#clock.monotonicMs();
+      sent.hasBegun = true;
+    }
     return isSettled(now) && now.sizeGB > sent.fromGB ? { now } : undefined;
   }
 }

@@ -1,5 +1,11 @@
 import type { Attachment, ServerRef, Volume } from './cloud.ts';
 
+/**
+ * A change that the cloud has accepted is given up when the disk has not begun to change for this long, in ms. Listings may lag behind
+ * by some seconds; what the cloud drops later no source says. Our choice.
+ */
+export const UNBEGUN_MS = 5 * 60_000;
+
 /** The attachment that counts; `detached` is another word for none (docs/reference/nifcloud-api.md §3.4). */
 function attachmentOf(volume: Volume): Attachment | undefined {
   return volume.attachments.find(({ status }) => status !== 'detached');

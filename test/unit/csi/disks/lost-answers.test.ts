@@ -135,3 +135,36 @@ describe('When the answer to a change gets lost', () => {
     expect(world.cloud.count('ExtendVolumeSize')).to.equal(1);
   });
 });
+
+describe('When the cloud accepts a change and drops it', () => {
+  for (const one of MUTATIONS) {
+    const { mutation, rpc, request } = one;
+
+    it(`${rpc} waits for ${mutation} some minutes at most, asks to be called again, and is finished then`, async () => {
+      for (const fate of ['undone', 'unbegun'] as const) {
+        const world = worldOf(one);
+        world.cloud.fate = (action) => (action === mutation ? fate : 'done');
+        const sentAtMs = world.clock.nowMs;
+        expect((await world.refusal(rpc, request)).code).to.equal('ABORTED');
+        expect(world.clock.nowMs - sentAtMs).to.be.below(fate === 'undone' ? 90_000 : 330_000);
+        world.cloud.fate = () => 'done';
+        await world.call(rpc, request);
+        expect(stateOf(world)).to.deep.equal(await endOf(one));
+      }
+    });
+  }
+
+  it('no growth is ordered again within a minute after it began', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID, { on: 'node01' });
+    world.kube?.addVolumeAttachment(ID, 'node01', PV);
+    const request = { volume_id: ID, capacity_range: range(200) };
+    world.cloud.fate = () => 'undone';
+    const sentAtMs = world.clock.nowMs;
+    expect((await world.refusal('ControllerExpandVolume', request)).code).to.equal('ABORTED');
+    world.cloud.fate = () => 'done';
+    await world.call('ControllerExpandVolume', request);
+    expect(world.cloud.count('ExtendVolumeSize')).to.equal(2);
+    expect(world.clock.nowMs - sentAtMs).to.be.above(60_000);
+  });
+});

@@ -80,6 +80,8 @@ export class ModelCloud implements Cloud {
   readonly calls: string[] = [];
   /** Called before a call takes effect and after it did; what it throws, the caller gets. */
   fault: (action: string, moment: 'before' | 'after', callNumber: number) => void = () => undefined;
+  /** What comes of a change that was accepted: `undone` = it begins and is taken back, `unbegun` = it never begins. */
+  fate: (action: string) => 'done' | 'undone' | 'unbegun' = () => 'done';
   /** Whether an operation on a disk keeps all disks of its server from further ones, as far as this code of the refusal says. */
   blockedWith: string | undefined;
   /** How often that happened. */
@@ -253,6 +255,7 @@ export class ModelCloud implements Cloud {
       this.#mutate('DeleteVolume', signal, () => {
         const volume = this.#idle('DeleteVolume', volumeId);
         if (volume.attachments.length > 0) throw refused('DeleteVolume', 'Client.Inoperable.Volume.AttachedToInstance');
+        volume.status = 'deleting'; // whichever word it is, no source says
         this.#begin(volumeId, '', () => this.#entries.delete(volumeId));
       }),
     extend: (volumeId, signal) =>
@@ -282,7 +285,25 @@ export class ModelCloud implements Cloud {
 
   async #mutate<T>(action: string, signal: AbortSignal, effect: () => T): Promise<T> {
     signal.throwIfAborted();
-    return this.#call(action, effect);
+    return this.#call(action, () => {
+      const before = new Map([...this.#entries].map(([id, { volume }]) => [id, { ...volume }]));
+      const result = effect();
+      const fate = this.fate(action);
+      if (fate !== 'done') for (const [id, entry] of this.#entries) this.#takeBack(id, entry, before.get(id), fate);
+      return result;
+    });
+  }
+
+  #takeBack(id: string, entry: Entry, before: Changing | undefined, fate: 'undone' | 'unbegun'): void {
+    if (entry.transition === undefined) return;
+    const finish = (): void => {
+      entry.transition = undefined;
+      if (before === undefined) this.#entries.delete(id);
+      else entry.volume = before;
+    };
+    const { server, doneAtMs } = entry.transition;
+    entry.transition = { server, doneAtMs: doneAtMs + POLL_MS, finish }; // a look sees it in transition
+    if (fate === 'unbegun') finish();
   }
 
   async #call<T>(action: string, effect: () => T): Promise<T> {

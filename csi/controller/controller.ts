@@ -56,8 +56,15 @@ function continued(name: string, rpc: Handler, calls: ContinuedCalls): Handler {
     // A CreateVolume is that of the volume which its name decides. Without a volume there is nothing to do but to complain.
     const volumeId = request.name ? volumeIdOf(request.name) : request.volume_id;
     if (!volumeId) return rpc(request as never, signal);
-    return calls.run(volumeId, `${name} ${JSON.stringify(request)}`, (until) => rpc(request as never, until), signal);
+    const text = `${name} ${JSON.stringify(request, keysInOrder)}`;
+    return calls.run(volumeId, text, (until) => rpc(request as never, until), signal);
   };
+}
+
+/** For JSON.stringify: the sidecars send the entries of a map in any order, another one each time. */
+function keysInOrder(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /**

@@ -379,6 +379,18 @@ describe('ControllerPublishVolume', () => {
     expect(world.cloud.serverOf(ID)).to.equal('node01');
   });
 
+  it('takes a repeat for one also when its maps come in another order, as Go writes them', async () => {
+    const world = new ControllerWorld();
+    const { uniqueId } = world.cloud.addVolume(ID);
+    const calls = [
+      { volumeUniqueId: uniqueId, fsType: 'ext4' },
+      { fsType: 'ext4', volumeUniqueId: uniqueId },
+    ].map((volume_context) => world.call('ControllerPublishVolume', { ...toNode01, volume_context }));
+    const [first, again] = await Promise.all(calls);
+    expect(again).to.deep.equal(first);
+    expect(world.cloud.count('AttachVolume')).to.equal(1);
+  });
+
   for (const [what, code, request] of [
     ['no volume', 'INVALID_ARGUMENT', { volume_id: '' }],
     ['no node', 'INVALID_ARGUMENT', { node_id: '' }],

@@ -12,6 +12,27 @@ interface Work {
   callers: number;
 }
 
+/** Why work ends that nobody waits for when another call for its volume comes. */
+class MadeWay extends RpcError {}
+
+/**
+ * Sends a change as part of some work. Once begun it is let end, be it by its time limit, although the work makes way for another call:
+ * cut off, it could take effect after that one has looked. Only the process's end cuts it off.
+ */
+export async function letEnd<T>(send: (signal: AbortSignal) => Promise<T>, work: AbortSignal): Promise<T> {
+  const cut = new AbortController();
+  const onAbort = (): void => {
+    if (work.aborted && !(work.reason instanceof MadeWay)) cut.abort(work.reason);
+  };
+  onAbort();
+  work.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await send(cut.signal);
+  } finally {
+    work.removeEventListener('abort', onAbort);
+  }
+}
+
 /**
  * Calls that change a volume go on when their caller's patience has ended, and its repeat joins them
  * (docs/reference/csi.md C.4 15, G.4).
@@ -19,7 +40,8 @@ interface Work {
  * - A call that is equal to the one under way for its volume gets that one's outcome.
  * - A call ends with its caller's signal, the work does not.
  * - Another call for the volume is refused with ABORTED while somebody waits for the work. Work that nobody waits for makes way for
- *   it: the caller has changed its mind, and what is half done is found by whoever looks next.
+ *   it, as soon as a change that it is sending has ended: the caller has changed its mind, and what is half done is found by whoever
+ *   looks next.
  * - Work that nobody waits for ends with the process; other work ends then when its last caller leaves.
  */
 export class ContinuedCalls {
@@ -55,7 +77,7 @@ export class ContinuedCalls {
       if (work.callers > 0) {
         throw new RpcError(status.ABORTED, `another operation on volume ${volumeId} is running`);
       }
-      if (!isEnding) work.abandoned.abort(new RpcError(status.ABORTED, `another operation on volume ${volumeId} came`));
+      if (!isEnding) work.abandoned.abort(new MadeWay(status.ABORTED, `another operation on volume ${volumeId} came`));
       const ended = work.outcome.catch(() => undefined);
       await unlessAborted(ended, caller);
     }

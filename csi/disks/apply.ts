@@ -10,6 +10,7 @@ import {
   isNotFound,
   isThrottled,
 } from '../../nifcloud/errors.ts';
+import { letEnd } from '../continued-calls.ts';
 import { RpcError } from '../rpc-error.ts';
 import { asRpcError, asUnfinished, isSurelyNotDone } from './cloud-error.ts';
 import type { Cloud, ServerRef, Volume } from './cloud.ts';
@@ -122,6 +123,7 @@ class Run {
 
   async applyAll(steps: readonly Step[]): Promise<void> {
     for (const [at, step] of steps.entries()) {
+      this.#signal.throwIfAborted();
       try {
         await this.#apply(step);
       } catch (error) {
@@ -165,7 +167,7 @@ class Run {
     const wanted = { id, sizeGB, diskType, accountingType, description };
     const send = async (host: ServerRef): Promise<void> => {
       try {
-        await this.#world.cloud.volumes.create({ ...wanted, serverName: host.name }, this.#signal);
+        await this.#change((volumes, signal) => volumes.create({ ...wanted, serverName: host.name }, signal));
       } catch (error) {
         if (isDuplicate(error, 'Volume')) throw changed(`the disk ${id} exists though it was not listed`, error);
         throw error;
@@ -207,11 +209,13 @@ class Run {
 
   /** AttachVolume knows names only: what it did is checked by the unique ids in its answer. */
   async #sendAttach(volume: Volume, server: ServerRef): Promise<void> {
-    const { volumes } = this.#world.cloud;
     const names = { volumeId: volume.id, serverName: server.name };
     let attached;
     try {
-      attached = await this.#patiently(() => volumes.attach(names, this.#signal), isDiskBusy);
+      attached = await this.#patiently(
+        () => this.#change((volumes, signal) => volumes.attach(names, signal)),
+        isDiskBusy,
+      );
     } catch (error) {
       if (isAlreadyAttached(error)) throw changed(`volume ${volume.id} was attached by somebody else meanwhile`, error);
       throw error;
@@ -219,7 +223,7 @@ class Run {
     const { serverUniqueId, volumeUniqueId } = attached;
     if (isUnlessSilent(serverUniqueId, server.uniqueId) && isUnlessSilent(volumeUniqueId, volume.uniqueId)) return;
     this.isAccepted = true;
-    await this.#patiently(() => volumes.detach(names, this.#signal));
+    await this.#patiently(() => this.#change((volumes, signal) => volumes.detach(names, signal)));
     this.isAccepted = false;
     throw new RpcError(
       status.FAILED_PRECONDITION,
@@ -292,7 +296,7 @@ class Run {
       return await this.#patiently(async () => {
         if (!(await isDue())) return 'not due';
         const names = { volumeId: volume.id, serverName: server.name };
-        return this.#unlessLost(() => this.#world.cloud.volumes.detach(names, this.#signal));
+        return this.#unlessLost(() => this.#change((volumes, signal) => volumes.detach(names, signal)));
       }, isDiskBusy);
     } catch (error) {
       if (isNotAttached(error) || isNotFound(error, 'Volume')) return undefined;
@@ -320,15 +324,18 @@ class Run {
   async #setAccounting(accountingType: string): Promise<void> {
     const { volume } = this;
     if (volume === undefined) throw changed(`volume ${this.#subject.handle} vanished`);
-    await this.#patiently(() => this.#world.cloud.volumes.setAccountingType(volume.id, accountingType, this.#signal));
+    await this.#patiently(() =>
+      this.#change((volumes, signal) => volumes.setAccountingType(volume.id, accountingType, signal)),
+    );
   }
 
   async #delete(): Promise<void> {
     const volume = this.#free();
-    const { volumes } = this.#world.cloud;
     let lost: Lost;
     try {
-      lost = await this.#patiently(() => this.#unlessLost(() => volumes.delete(volume.id, this.#signal)));
+      lost = await this.#patiently(() =>
+        this.#unlessLost(() => this.#change((volumes, signal) => volumes.delete(volume.id, signal))),
+      );
     } catch (error) {
       if (!isNotFound(error, 'Volume')) throw error;
     }
@@ -376,6 +383,10 @@ class Run {
     tries: number = BUSY_TRIES,
   ): Promise<T> {
     return this.#world.turns.run(server.uniqueId, send, ended, { tries, signal: this.#signal });
+  }
+
+  #change<T>(send: (volumes: Cloud['volumes'], signal: AbortSignal) => Promise<T>): Promise<T> {
+    return letEnd((signal) => send(this.#world.cloud.volumes, signal), this.#signal);
   }
 
   /** Sends what must not be taken for not done from then on. */

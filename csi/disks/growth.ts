@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import type { Clock } from '../../daemon/clock.ts';
 import { NifcloudError } from '../../nifcloud/errors.ts';
+import { letEnd } from '../continued-calls.ts';
 import { RpcError } from '../rpc-error.ts';
 import { isSurelyNotDone } from './cloud-error.ts';
 import type { Cloud, Volume } from './cloud.ts';
@@ -85,7 +86,7 @@ export class Growth {
     const unseen = { fromGB, unchangedSinceMs: this.#clock.monotonicMs(), hasBegun: false };
     this.#unseen.set(uniqueId, unseen);
     try {
-      await this.#volumes.extend(id, signal);
+      await letEnd((until) => this.#volumes.extend(id, until), signal);
       return { unseen, lost: undefined };
     } catch (error) {
       if (isSurelyNotDone(error)) this.#unseen.delete(uniqueId);

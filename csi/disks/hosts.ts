@@ -65,8 +65,8 @@ export async function onSomeHost<T>(
       return { result: await attempt(host, tries), host, release };
     } catch (error) {
       release();
-      if (!signal.aborted && (error instanceof RpcError || isSurelyNotDone(error))) holders.forget(volumeId);
-      if (!mayTryAnother() || tries > 1 || !isAboutServer(error)) throw error;
+      if (isSurelyNotDone(error) || (!signal.aborted && error instanceof RpcError)) holders.forget(volumeId);
+      if (signal.aborted || !mayTryAnother() || tries > 1 || !isAboutServer(error)) throw error;
       logger.warn('A host refused a disk', { host: host.name, volumeId, code: error.code });
       refused.set(host.uniqueId, error);
     }

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { expect } from 'chai';
-import { ContinuedCalls } from '../../../csi/continued-calls.ts';
+import { ContinuedCalls, letEnd } from '../../../csi/continued-calls.ts';
 import { RpcError } from '../../../csi/rpc-error.ts';
 
 /** Work that ends when it is told to, or with its signal. */
@@ -109,6 +109,38 @@ describe('ContinuedCalls', () => {
     expect(undo.begun).to.equal(1);
     undo.succeed({ done: true });
     expect(await Promise.all([undone, joined])).to.deep.equal([{ done: true }, { done: true }]);
+  });
+
+  it('lets a change that is being sent end before another call for the volume begins', async () => {
+    const caller = new AbortController();
+    const change = new Work();
+    const cut = call('grow', (signal) => letEnd(change.begin, signal), caller);
+    await turn();
+    caller.abort(new Error('deadline'));
+    await cut;
+    const published = call('publish');
+    await turn();
+    expect([change.signal?.aborted, work.begun]).to.deep.equal([false, 0]);
+    change.succeed({});
+    await turn();
+    expect(work.begun).to.equal(1);
+    work.succeed({ done: true });
+    expect(await published).to.deep.equal({ done: true });
+  });
+
+  it('cuts off a change that is being sent, or is yet to be, with the process', async () => {
+    const caller = new AbortController();
+    const change = new Work();
+    let workSignal: AbortSignal | undefined;
+    const begin = (signal: AbortSignal): Promise<object> => letEnd(change.begin, (workSignal = signal));
+    const cut = call('grow', begin, caller);
+    await turn();
+    caller.abort(new Error('deadline'));
+    await cut;
+    stop.abort(new Error('stopped'));
+    expect(change.signal?.aborted).to.equal(true);
+    const late = letEnd(async (signal) => signal.throwIfAborted(), workSignal ?? caller.signal);
+    expect(await late.catch(String)).to.equal('Error: stopped');
   });
 
   it('lets a caller go also while it waits for such work to end', async () => {

@@ -1,7 +1,8 @@
 import { status as Status } from '@grpc/grpc-js';
 import { expect } from 'chai';
+import { unlessAborted } from '../../../../csi/unless-aborted.ts';
 import { Crash, lost, refused } from '../disks/model-cloud.ts';
-import { ControllerWorld, mount } from './controller-world.ts';
+import { ControllerWorld, mount, range } from './controller-world.ts';
 
 const ID = '0c1d2e3f4a5b6c7d8e9fa0b1c2d3e4f5';
 const toNode01 = { volume_id: ID, node_id: 'node01' };
@@ -377,6 +378,25 @@ describe('ControllerPublishVolume', () => {
     await world.cloud.volumes.detach({ volumeId: ID, serverName: 'node02' }, new AbortController().signal);
     await world.call('ControllerPublishVolume', toNode01);
     expect(world.cloud.serverOf(ID)).to.equal('node01');
+  });
+
+  it('answers only when the detach has ended that a growth without a caller is just sending', async () => {
+    const world = new ControllerWorld();
+    world.cloud.addVolume(ID);
+    const caller = new AbortController();
+    const detach = world.cloud.volumes.detach.bind(world.cloud.volumes);
+    world.cloud.volumes.detach = (names, signal) => {
+      caller.abort(new Error('the deadline has passed'));
+      const landed = world.clock.sleep(5_000).then(() => detach(names, new AbortController().signal));
+      return unlessAborted(landed, signal);
+    };
+    const growth = { volume_id: ID, capacity_range: range(200) };
+    await world.call('ControllerExpandVolume', growth, caller.signal).catch(() => undefined);
+    const host = world.cloud.serverOf(ID) ?? '';
+    world.kube?.addVolumeAttachment(ID, host, 'pv');
+    await world.call('ControllerPublishVolume', { volume_id: ID, node_id: host });
+    await world.clock.sleep(10_000);
+    expect(world.cloud.serverOf(ID)).to.equal(host);
   });
 
   it('takes a repeat for one also when its maps come in another order, as Go writes them', async () => {

@@ -20,11 +20,11 @@ class MadeWay extends RpcError {}
  * cut off, it could take effect after that one has looked. Only the process's end cuts it off.
  */
 export async function letEnd<T>(send: (signal: AbortSignal) => Promise<T>, work: AbortSignal): Promise<T> {
+  work.throwIfAborted();
   const cut = new AbortController();
   const onAbort = (): void => {
-    if (work.aborted && !(work.reason instanceof MadeWay)) cut.abort(work.reason);
+    if (!(work.reason instanceof MadeWay)) cut.abort(work.reason);
   };
-  onAbort();
   work.addEventListener('abort', onAbort, { once: true });
   try {
     return await send(cut.signal);

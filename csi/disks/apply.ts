@@ -199,6 +199,7 @@ class Run {
   async #attachForGood(server: ServerRef): Promise<void> {
     const volume = this.#free();
     const { volumes } = this.#subject;
+    this.#world.holders.forget(volume.id); // where its birth was ended by somebody else
     this.#claims.push(await claimForGood(this.#world, server, { id: volume.id, volumes }, this.#signal));
     this.volume = await this.#inTurn(
       server,

@@ -194,6 +194,22 @@ describe('ControllerPublishVolume', () => {
     expect((await world.refusal('DeleteVolume', { volume_id: ID })).code).to.equal('FAILED_PRECONDITION');
   });
 
+  it('without a Kubernetes, regards a disk as in use once it was published, also where somebody detached it after its birth', async () => {
+    const world = new ControllerWorld({ withKube: false });
+    world.cloud.fault = (action, moment) => {
+      if (action === 'DetachVolume' && moment === 'before') throw lost(action);
+    };
+    await world.refusal('CreateVolume', { name: 'pvc-0c1d2e3f-4a5b-6c7d-8e9f-a0b1c2d3e4f5' });
+    world.cloud.fault = () => undefined;
+    const born = world.cloud.serverOf(ID)!;
+    await world.cloud.volumes.detach({ volumeId: ID, serverName: born }, new AbortController().signal);
+    await world.clock.sleep(60_000);
+    await world.call('ControllerPublishVolume', { volume_id: ID, node_id: born });
+    const elsewhere = { volume_id: ID, node_id: born === 'node01' ? 'node02' : 'node01' };
+    expect((await world.refusal('ControllerPublishVolume', elsewhere)).code).to.equal('FAILED_PRECONDITION');
+    expect(world.cloud.serverOf(ID)).to.equal(born);
+  });
+
   it('refuses a server that bears the node’s name and is not the node’s', async () => {
     const world = new ControllerWorld();
     world.cloud.addVolume(ID);

@@ -26,10 +26,12 @@ export interface Journey {
   readonly done: Map<string, number>;
   /** Refused steps, by their text. */
   readonly refused: Map<string, Error>;
+  /** How often the answer to a step was lost, by its text. */
+  readonly lost: Map<string, number>;
 }
 
-export function newJourney(purpose: Purpose): Journey {
-  return { purpose, problems: [], done: new Map(), refused: new Map() };
+export function newJourney(purpose: Purpose, lost = new Map<string, number>()): Journey {
+  return { purpose, problems: [], done: new Map(), refused: new Map(), lost };
 }
 
 /** Takes note of what is seen. Of a load balancer that is gone, or that is another one by now, nothing that was done counts any more. */
@@ -37,6 +39,7 @@ export function follow(journey: Journey, { seen }: Look): void {
   if (journey.id !== undefined && journey.id !== seen?.id) {
     journey.done.clear();
     journey.refused.clear();
+    journey.lost.clear();
     delete journey.rules;
   }
   journey.id = seen?.id;

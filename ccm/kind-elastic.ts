@@ -1,12 +1,12 @@
 import type { Clock } from '../daemon/clock.ts';
 import type { ElasticLoadBalancer } from '../nifcloud/elastic-load-balancers.ts';
-import { isBusy, isUnknownOutcome } from '../nifcloud/errors.ts';
+import { isBusy, isUnknownOutcome, NifcloudError } from '../nifcloud/errors.ts';
 import { applyElastic, type ElasticCalls } from './cloud/elastic-apply.ts';
 import { readOwner } from './cloud/elastic-owner.ts';
 import { planElastic, type ElasticStep } from './cloud/elastic-plan.ts';
 import { wantedElastic } from './cloud/elastic-wanted.ts';
 import type { FirewallCalls } from './cloud/firewall-apply.ts';
-import { isRefusal } from './cloud/l4-apply.ts';
+import { isRefusal, namesServer } from './cloud/l4-apply.ts';
 import { ElasticFirewall, rulesDuring, rulesOfNone } from './elastic-firewall.ts';
 import { follow, newJourney, type Journey, type Look, type Purpose } from './elastic-journey.ts';
 import type { Found, Gate, Hosts, Kind, Order, PlannedStep, Progress } from './kind.ts';
@@ -25,6 +25,9 @@ export interface ElasticKindOptions {
 
 /** For how long what the cloud accepted may not show, in ms, before that is a failure. Our choice. */
 const SHOWS_WITHIN_MS = 120_000;
+
+/** After how many lost answers a step counts as refused: whether it was done or not, the others may be sent. Our choice. */
+const MAX_LOST_ANSWERS = 3;
 
 /**
  * Elastic load balancers. Each change makes them `processing` for a while, in which they take no other: a pass looks, sends the one
@@ -64,18 +67,20 @@ export class ElasticKind implements Kind {
     this.#firewall.forget(name);
   }
 
-  /** A journey ends when it is done, and when it failed: the next one reads everything anew. */
+  /** A journey ends when it is done, and when it failed: the next one reads everything anew, and knows what is of no use to send. */
   async #onJourney(name: string, purpose: Purpose, pass: (journey: Journey) => Promise<Progress>): Promise<Progress> {
     const present = this.#journeys.get(name);
     const journey = present?.purpose === purpose ? present : newJourney(purpose);
     this.#journeys.set(name, journey);
-    let goesOn = false;
+    let next: Journey | undefined;
     try {
       const progress = await pass(journey);
-      goesOn = !progress.isDone && progress.refusals.length === 0;
+      if (progress.refusals.length > 0) next = newJourney(purpose, journey.lost);
+      else if (!progress.isDone) next = journey;
       return progress;
     } finally {
-      if (!goesOn) this.forget(name);
+      if (next !== journey) this.forget(name);
+      if (next !== undefined) this.#journeys.set(name, next);
     }
   }
 
@@ -135,7 +140,7 @@ export class ElasticKind implements Kind {
     announced: readonly PlannedStep[] = steps,
   ): Promise<Progress> {
     const { clock, elasticLoadBalancers } = this.#options;
-    const { done, refused } = journey;
+    const { done, refused, lost } = journey;
     if (steps.length > 0 && !(await gate.permit(seen && foundOf(seen), announced))) return progressOf(seen);
     const stopped = new Set<number>(); // ports of the load balancer
     const refusals: Error[] = [];
@@ -155,8 +160,14 @@ export class ElasticKind implements Kind {
           done.set(text, clock.monotonicMs());
           return { ...progressOf(seen), hasBegun: true };
         } catch (error) {
-          if (isBusy(error) || isUnknownOutcome(error)) return progressOf(seen);
-          if (!isRefusal(error)) throw error;
+          if (!(error instanceof NifcloudError)) throw error;
+          if (isUnknownOutcome(error)) {
+            const times = (lost.get(text) ?? 0) + 1;
+            lost.set(text, times);
+            if (times < MAX_LOST_ANSWERS) return progressOf(seen);
+          } else if (!isRefusal(error)) throw error;
+          // A server that is busy, with a backup for instance, is no reason for the others to wait.
+          if (isBusy(error) && !namesServer(error)) return progressOf(seen);
           refusal = error;
           refused.set(text, error);
         }

@@ -213,6 +213,41 @@ describe('a Service of type elb', () => {
     expect(targets(world)).to.have.members(['node01', 'node02']);
   });
 
+  it('has all its ports although one server is being processed, which comes later and is asked for rarely', async () => {
+    world = new World(TWO_PORTS);
+    const BUSY = 'Server.ResourceIncorrectState.Instance.Processing';
+    world.elastic.refuse = (_, ids) => (ids.includes('i-node01') ? BUSY : undefined);
+    world.run();
+    await world.clock.advance(2 * MINUTE_MS);
+    expect([targets(world), targets(world, 53)]).to.deep.equal([['node02'], ['node02']]);
+    world.elastic.refusals.length = 0;
+    await world.clock.advance(MINUTE_MS);
+    expect(world.elastic.refusals).to.have.length(4 * 2); // each 15 s, on both ports
+    world.elastic.refuse = () => undefined;
+    await world.clock.advance(MINUTE_MS);
+    expect(targets(world, 53)).to.have.members(['node01', 'node02']);
+    expect(world.events.take()).to.deep.equal([
+      'Normal EnsuringLoadBalancer: Ensuring load balancer',
+      'Normal EnsuredLoadBalancer: Ensured load balancer',
+    ]);
+  });
+
+  it('has its other port, and an event, although the answers to one call are always lost', async () => {
+    world = new World(TWO_PORTS);
+    let lost = 0;
+    world.elastic.interrupt = (moment, action) => {
+      if (moment !== 'before' || action !== 'registerTargets 80') return;
+      lost += 1;
+      throw lostAnswer(action);
+    };
+    world.run();
+    await world.clock.advance(MINUTE_MS);
+    expect([targets(world), targets(world, 53)]).to.deep.equal([[], ['node01', 'node02']]);
+    expect(world.events.take().at(-1)).to.match(/^Warning SyncLoadBalancerFailed: .*socket hang up/);
+    await world.clock.advance(59 * MINUTE_MS);
+    expect(lost).to.be.lessThan(100);
+  });
+
   it('gets nothing made when a firewall group has no room for its rules, and is told which (E7 #29)', async () => {
     world = new World(ELASTIC);
     world.elastic.groups.get('fwnode02')!.ruleLimit = 1;

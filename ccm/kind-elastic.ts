@@ -118,7 +118,7 @@ export class ElasticKind implements Kind {
     if (isBusyYet(seen)) return progressOf(seen);
     if (!(await gate.mayTouch(seen && foundOf(seen)))) return { ...progressOf(seen), isDone: true };
     const steps = planElastic(undefined, seen);
-    const [next] = steps;
+    const next = steps.find((step) => !journey.refused.has(JSON.stringify(step)));
     // A last listener is the record of whose the rules are, so they go before it; and after a crash in between by themselves.
     if (next === undefined || (next.kind === 'delete-listener' && next.rulesFirst)) {
       const hosts = { targets: undefined, servers: [] };
@@ -147,6 +147,8 @@ export class ElasticKind implements Kind {
     for (const step of steps) {
       const port = portOf(step);
       if (port !== undefined && stopped.has(port)) continue;
+      // What comes before it was refused just now, so that the rules did not have their turn yet.
+      if (step.kind === 'delete-listener' && step.rulesFirst && journey.rules === undefined) return progressOf(seen);
       const text = JSON.stringify(step);
       const doneAtMs = done.get(text);
       if (doneAtMs !== undefined) {
@@ -174,7 +176,9 @@ export class ElasticKind implements Kind {
       }
       refusals.push(refusal);
       if (step.kind === 'create') break;
-      if (port !== undefined && step.kind !== 'register-targets') stopped.add(port);
+      // A server that stays, or does not come, is no reason to keep others out, nor the port.
+      const isAboutTargets = step.kind === 'register-targets' || step.kind === 'deregister-targets';
+      if (port !== undefined && !isAboutTargets) stopped.add(port);
       if (step.kind === 'modify-listener') stopped.add(step.change.loadBalancerPort ?? step.key.loadBalancerPort);
     }
     return { ...progressOf(seen), isDone: refusals.length === 0, refusals };

@@ -248,6 +248,20 @@ describe('a Service of type elb', () => {
     expect(lost).to.be.lessThan(100);
   });
 
+  it('gets new servers although the cloud does not let go of one whose node went', async () => {
+    world = await settled();
+    world.elastic.refuse = (action, ids) =>
+      action.startsWith('deregister') && ids.includes('i-node01')
+        ? 'Client.InvalidParameterNotFound.Instance'
+        : undefined;
+    world.api.nodes.store('node01', undefined);
+    world.addServer('node03');
+    world.api.addNode(node('node03'));
+    await world.clock.advance(MINUTE_MS);
+    expect(targets(world)).to.deep.equal(['node01', 'node02', 'node03']);
+    expect(world.events.take().at(-1)).to.match(/NotFound\.Instance/);
+  });
+
   it('gets nothing made when a firewall group has no room for its rules, and is told which (E7 #29)', async () => {
     world = new World(ELASTIC);
     world.elastic.groups.get('fwnode02')!.ruleLimit = 1;
@@ -381,6 +395,30 @@ describe('deleting a Service of type elb', () => {
     expect(world.api.service()).to.equal(undefined);
   });
 
+  for (const code of [
+    'Client.InvalidParameterNotFound.Instance',
+    'Server.ResourceIncorrectState.Instance.Processing',
+  ]) {
+    it(`takes the load balancer away, after its rules, although a server can not be taken off before: ${code}`, async () => {
+      for (const isOfTheGoProgram of [false, true]) {
+        world = isOfTheGoProgram ? await ofTheGoProgram(TWO_PORTS) : new World(TWO_PORTS);
+        world.run();
+        await world.clock.advance(2 * MINUTE_MS);
+        world.events.take();
+        world.elastic.writes.length = 0;
+        world.elastic.refuse = (action, ids) =>
+          action.startsWith('deregister') && ids.includes('i-node01') ? code : undefined;
+        world.api.deleteService();
+        await world.clock.advance(2 * MINUTE_MS);
+        expect([world.elastic.balancers.size, world.api.service()]).to.deep.equal([0, undefined]);
+        expect([rules(world, 'fwnode01'), rules(world, 'fwnode02')]).to.deep.equal([[], []]);
+        expect(world.elastic.writes.at(-1)).to.match(/^deleteListener/);
+        expect(world.events.take().at(-1)).to.equal('Normal DeletedLoadBalancer: Deleted load balancer');
+        world.stop.abort();
+      }
+    });
+  }
+
   it('takes away what a Service left that was deleted by force (A5)', async () => {
     world = await settled();
     world.api.services.store('default/web', undefined);
@@ -391,10 +429,10 @@ describe('deleting a Service of type elb', () => {
 });
 
 /** As the Go program leaves it: without descriptions. */
-async function ofTheGoProgram(): Promise<World> {
-  const made = await settled();
+async function ofTheGoProgram(service: Service = ELASTIC): Promise<World> {
+  const made = await settled(service);
   made.stop.abort();
-  const other = new World({ ...ELASTIC, status: made.api.service()!.status! });
+  const other = new World({ ...service, status: made.api.service()!.status! });
   other.elastic.balancers.set(LB, structuredClone(made.elastic.balancers.get(LB)!));
   other.elastic.balancers.get(LB)!.listeners.forEach((one) => (one.description = ''));
   for (const group of ['fwnode01', 'fwnode02']) {

@@ -86,7 +86,7 @@ interface Sent {
   readonly refused: Map<string, NifcloudError>;
   /** Steps as text. */
   readonly done: Set<string>;
-  /** Ports of the load balancer whose change was refused. */
+  /** Ports of the load balancer whose change was refused, or what has to come before it. */
   readonly unmovable: Set<number>;
 }
 
@@ -114,20 +114,27 @@ async function apply(
         if (isUnknownOutcome(error)) return true;
         if (!isRefusal(error)) throw error;
         refusal = error;
-        if (step.kind === 'update-listener') {
-          unmovable.add(step.ports.loadBalancerPort);
-          hasChanged = true;
-        }
       }
     }
-    const singly = oneByOne(step, refusal);
+    const isForMove = step.kind === 'update-listener' || (step.kind === 'deregister-targets' && isMoved(port, waiting));
+    const singly = isForMove ? [] : oneByOne(step, refusal);
     waiting.unshift(...singly);
     if (singly.length > 0) continue;
     refused.set(text, refusal);
     if (step.kind === 'create') return hasChanged;
-    if (port !== undefined && step.kind !== 'register-targets') stopped.add(port);
+    if (port === undefined) continue;
+    if (isForMove) {
+      unmovable.add(port);
+      hasChanged = true;
+    }
+    if (step.kind !== 'register-targets') stopped.add(port);
   }
   return false;
+}
+
+/** Whether a port is going to be changed: servers are taken off it all together or not at all. */
+function isMoved(port: number | undefined, steps: readonly Step[]): boolean {
+  return steps.some((one) => one.kind === 'update-listener' && one.ports.loadBalancerPort === port);
 }
 
 /** The cloud's answer to this very call, as opposed to a state of affairs in which no call would succeed. */

@@ -128,7 +128,7 @@ interface TargetStep {
  * - The last listener is never deleted, because the load balancer and its address go with it; unless it shall go.
  * - The last target of a listener is never deregistered while another is wanted, unless the listener itself changes.
  *
- * @param unmovable ports of the load balancer that the cloud refused to change: they are served as they are
+ * @param unmovable ports of the load balancer that the cloud refused to change: they stay as they are
  */
 export function planL4(
   wanted: WantedL4 | undefined,
@@ -149,10 +149,10 @@ export function planL4(
       continue;
     }
     kept.add(present);
+    const isMoved = isToBeMoved(listener, present) && !unmovable.has(listener.loadBalancerPort);
+    if (isMoved) moves.push(...moveSteps(listener, present));
     // With a wrong node port there is nothing to serve: what answers there is not this Service any more.
-    const isServable = listener.instancePort === present.instancePort && unmovable.has(listener.loadBalancerPort);
-    if (isToBeMoved(listener, present) && !isServable) moves.push(...moveSteps(listener, present));
-    else served.push(...servingSteps(listener, present));
+    else if (listener.instancePort === present.instancePort) served.push(...servingSteps(listener, present));
   }
   const calls = served.filter((step) => step !== OBSERVE_AGAIN);
   // What moves serves nobody until it was seen again and has its targets, so that all else comes after.

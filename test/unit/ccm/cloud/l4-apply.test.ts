@@ -265,6 +265,9 @@ const simplePort = (loadBalancerPort: number, servers: readonly number[] = [0]):
 
 const simple = (...listeners: WantedListener[]): WantedL4 => ({ ...REST, listeners });
 
+const refusal = (action: string, code: string): NifcloudError =>
+  new NifcloudError({ action, code, detail: '', outcome: 'refused' });
+
 const serversOn = (cloud: L4Cloud, port: number): string[] | undefined =>
   current(cloud)
     ?.listeners.find((one) => one.loadBalancerPort === port)
@@ -340,6 +343,39 @@ describe('the loop over an L4 load balancer', () => {
     cloud.refuse = (action) => (action === 'UpdateLoadBalancer' ? 'Client.Inoperable.LoadBalancer.Odd' : undefined);
     await reach(cloud, simple({ ...simplePort(80), instancePort: 31000 }));
     expect(serversOn(cloud, 80)).to.deep.equal([]);
+  });
+
+  for (const refusedAction of ['UpdateLoadBalancer', 'DeregisterInstancesFromLoadBalancer']) {
+    it(`makes new ports and changes the bandwidth although another node port is refused: ${refusedAction}`, async () => {
+      const cloud = cloudWith(undefined, true);
+      await reach(cloud, simple(simplePort(80, [0, 1])));
+      const { deregisterTargets } = cloud;
+      cloud.updateListener = () => Promise.reject(refusal('UpdateLoadBalancer', 'Client.Inoperable.LoadBalancer.Odd'));
+      cloud.deregisterTargets = (key, names, signal) =>
+        refusedAction === 'UpdateLoadBalancer' || !names.includes('node0')
+          ? deregisterTargets(key, names, signal)
+          : Promise.reject(refusal(refusedAction, 'Client.InvalidParameterNotFound.Instance'));
+      for (let run = 0; run < 2; run++) {
+        const listeners = [{ ...simplePort(80), instancePort: 31000 }, simplePort(443)];
+        const { refusals } = await reach(cloud, { ...simple(...listeners), networkVolumeMbps: 200 });
+        expect([serversOn(cloud, 443), current(cloud)?.networkVolumeMbps]).to.deep.equal([['node0'], 200]);
+        expect(refusals.map((error) => (error as NifcloudError).action)).to.deep.equal([refusedAction]);
+      }
+    });
+  }
+
+  it('takes no server off for another balancing that is not going to be, since one of them can not be taken off', async () => {
+    const cloud = cloudWith(undefined, true);
+    await reach(cloud, simple(simplePort(80, [0, 1])));
+    cloud.refuse = (action, names) =>
+      action.startsWith('Deregister') && names.includes('node1')
+        ? 'Client.InvalidParameterNotFound.Instance'
+        : undefined;
+    cloud.writes.length = 0;
+    const moved = { ...simplePort(80, [0, 1, 2]), balancingType: 2 };
+    await reach(cloud, simple(moved));
+    expect(cloud.writes).to.deep.equal(['RegisterInstancesWithLoadBalancer']);
+    expect(serversOn(cloud, 80)).to.deep.equal(['node0', 'node1', 'node2']);
   });
 
   it('sends nothing twice that the cloud accepted but does not show', async () => {

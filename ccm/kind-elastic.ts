@@ -176,9 +176,7 @@ export class ElasticKind implements Kind {
       }
       refusals.push(refusal);
       if (step.kind === 'create') break;
-      // A server that stays, or does not come, is no reason to keep others out, nor the port.
-      const isAboutTargets = step.kind === 'register-targets' || step.kind === 'deregister-targets';
-      if (port !== undefined && !isAboutTargets) stopped.add(port);
+      if (port !== undefined && stopsPort(step, seen)) stopped.add(port);
       if (step.kind === 'modify-listener') stopped.add(step.change.loadBalancerPort ?? step.key.loadBalancerPort);
     }
     return { ...progressOf(seen), isDone: refusals.length === 0, refusals };
@@ -223,6 +221,18 @@ function waitForRules(look: Look, journey: Journey, hasBegun: boolean): Progress
 function foundOf(seen: ElasticLoadBalancer): Found {
   const owners = new Set(seen.listeners.flatMap((one) => readOwner(one.description) ?? []));
   return { kind: 'elastic', name: seen.name, vip: seen.vip, owners: [...owners] };
+}
+
+/** Whether the rest for a port must not be done once this step was refused. */
+function stopsPort(step: ElasticStep, seen: ElasticLoadBalancer | undefined): boolean {
+  // A server that stays, or does not come, is no reason to keep others out, nor the port.
+  if (step.kind === 'register-targets' || step.kind === 'deregister-targets') return false;
+  if (step.kind !== 'configure-health-check') return true;
+  // What serves goes on being served as it is checked; a new port is not.
+  const { protocol, loadBalancerPort } = step.key;
+  const isOfKey = (one: ElasticLoadBalancer['listeners'][number]): boolean =>
+    one.protocol === protocol && one.loadBalancerPort === loadBalancerPort;
+  return !seen?.listeners.some((one) => isOfKey(one) && one.targets.length > 0);
 }
 
 /** The port of the load balancer that a step is about, if it is about one. */

@@ -1,6 +1,6 @@
 import type { L4LoadBalancer } from '../nifcloud/l4-load-balancers.ts';
 import { settle, type L4Calls, type Settled } from './cloud/l4-apply.ts';
-import { planL4, type Step } from './cloud/l4-plan.ts';
+import { planL4, type RefusedAttributes, type Step } from './cloud/l4-plan.ts';
 import { wantedL4 } from './cloud/load-balancer.ts';
 import type { Found, Gate, Kind, Order, Progress } from './kind.ts';
 import type { Listings } from './listings.ts';
@@ -26,10 +26,10 @@ export class L4Kind implements Kind {
   async ensure(order: Order, gate: Gate, signal: AbortSignal): Promise<Progress> {
     const { request } = order;
     const { targets } = await order.hosts();
-    const plan = (seen: L4LoadBalancer | undefined, unmovable: ReadonlySet<number>): readonly Step[] => {
+    const plan = (seen: L4LoadBalancer | undefined, refused: RefusedAttributes): readonly Step[] => {
       const { wanted, skipped } = wantedL4(request, targets, seen);
       gate.skipped(skipped);
-      return planL4(wanted, seen, unmovable);
+      return planL4(wanted, seen, refused);
     };
     const { seen, vip, refusals } = await this.#settle(order, plan, gate, signal);
     if (seen !== undefined && vip === '') throw new Error('the cloud names no address of the load balancer');
@@ -47,17 +47,14 @@ export class L4Kind implements Kind {
 
   #settle(
     { name, listings }: Pick<Order, 'name' | 'listings'>,
-    plan: (seen: L4LoadBalancer | undefined, unmovable: ReadonlySet<number>) => readonly Step[],
+    plan: (seen: L4LoadBalancer | undefined, refused: RefusedAttributes) => readonly Step[],
     gate: Gate,
     signal: AbortSignal,
   ): Promise<Settled> {
-    const decide = async (
-      seen: L4LoadBalancer | undefined,
-      unmovable: ReadonlySet<number>,
-    ): Promise<readonly Step[]> => {
+    const decide = async (seen: L4LoadBalancer | undefined, refused: RefusedAttributes): Promise<readonly Step[]> => {
       const found = seen && foundOf(seen);
       if (!(await gate.mayTouch(found))) return [];
-      const steps = plan(seen, unmovable);
+      const steps = plan(seen, refused);
       return steps.length === 0 || (await gate.permit(found, steps)) ? steps : [];
     };
     return settle(this.#calls, name, decide, signal, listings.l4);

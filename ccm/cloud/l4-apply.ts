@@ -7,7 +7,7 @@ import {
   NifcloudError,
 } from '../../nifcloud/errors.ts';
 import type { L4LoadBalancer, L4LoadBalancers } from '../../nifcloud/l4-load-balancers.ts';
-import type { Step } from './l4-plan.ts';
+import { attributeOf, type AttributeKind, type RefusedAttributes, type Step } from './l4-plan.ts';
 
 /**
  * Looks at one load balancer in one go. Making one with three ports, or replacing all three, takes three; the rest is for lost
@@ -47,22 +47,22 @@ export interface Settled {
  * Looks, has `decide` say what is to be done, does it, and looks again until nothing is to be looked at any more.
  *
  * - After a lost answer nothing is sent before the load balancer was looked at again.
- * - A refused call ends what was planned for its listener (a filter that could not be set must not be followed by targets) and
- *   nothing else; it is not sent again. Servers are registered and deregistered together; if the cloud objects to one of them,
+ * - A refused call ends what was planned for its listener (a filter that could not be set must not be followed by targets), which is
+ *   planned anew without it, and nothing else; it is not sent again. Servers are registered and deregistered together; if the cloud objects to one of them,
  *   each by itself.
  * - Nor is a call that succeeded: what the cloud does not show at once is looked for later.
- * @param decide is told which ports the cloud refused to change
+ * @param decide is told what the cloud refused to set
  * @param first lists for the first look
  * @throws what is no matter of one call: throttling, refused credentials, maintenance, no connection, what `decide` throws
  */
 export async function settle(
   calls: L4Calls,
   name: string,
-  decide: (seen: L4LoadBalancer | undefined, unmovable: ReadonlySet<number>) => Promise<readonly Step[]>,
+  decide: (seen: L4LoadBalancer | undefined, refused: RefusedAttributes) => Promise<readonly Step[]>,
   signal: AbortSignal,
   first: L4Calls['list'] = (until) => calls.list(until),
 ): Promise<Settled> {
-  const sent: Sent = { refused: new Map(), done: new Set(), unmovable: new Set() };
+  const sent: Sent = { refused: new Map(), done: new Set(), attributes: new Set() };
   let made = '';
   const call = async (step: Call): Promise<void> => {
     const text = JSON.stringify(step);
@@ -74,7 +74,7 @@ export async function settle(
   for (let looks = 0; looks < MAX_LOOKS; looks++) {
     const all = await (looks === 0 ? first(signal) : calls.list(signal));
     const seen = all.find((one) => one.name === name);
-    const lookAgain = await apply(call, await decide(seen, sent.unmovable), sent);
+    const lookAgain = await apply(call, await decide(seen, sent.attributes), sent);
     if (!lookAgain) return { seen, vip: seen?.vip ?? made, refusals: [...sent.refused.values()] };
   }
   throw new Error(`load balancer ${name} is still not as wanted after ${MAX_LOOKS} looks`);
@@ -86,21 +86,22 @@ interface Sent {
   readonly refused: Map<string, NifcloudError>;
   /** Steps as text. */
   readonly done: Set<string>;
-  /** Ports of the load balancer whose change was refused, or what has to come before it. */
-  readonly unmovable: Set<number>;
+  /** Refused as well, or what has to come before them: the next plan does without. */
+  readonly attributes: Set<string>;
 }
 
 /** @returns whether to look again: there is something new to be seen or to be planned, and the plan went only that far */
 async function apply(
   call: (step: Call) => Promise<void>,
   steps: readonly Step[],
-  { refused, unmovable }: Sent,
+  { refused, attributes }: Sent,
 ): Promise<boolean> {
   const stopped = new Set<number>(); // ports of the load balancer
   const waiting = [...steps];
   let hasChanged = false;
+  let isWithout = false; // an attribute that was planned
   for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) {
-    if (step.kind === 'observe-again') return hasChanged;
+    if (step.kind === 'observe-again') return hasChanged || isWithout;
     const port = 'ports' in step ? step.ports.loadBalancerPort : undefined;
     if (port !== undefined && stopped.has(port)) continue;
     const text = JSON.stringify(step);
@@ -123,18 +124,24 @@ async function apply(
     refused.set(text, refusal);
     if (step.kind === 'create') return hasChanged;
     if (port === undefined) continue;
-    if (isForMove) {
-      unmovable.add(port);
-      hasChanged = true;
+    const attribute = isForMove ? 'update-listener' : step.kind;
+    if (isAttribute(attribute)) {
+      attributes.add(attributeOf(attribute, { loadBalancerPort: port }));
+      isWithout = true;
     }
-    if (step.kind !== 'register-targets') stopped.add(port);
+    const isAboutTargets = step.kind === 'register-targets' || step.kind === 'deregister-targets';
+    if (isForMove || !isAboutTargets) stopped.add(port);
   }
-  return false;
+  return isWithout;
 }
 
 /** Whether a port is going to be changed: servers are taken off it all together or not at all. */
 function isMoved(port: number | undefined, steps: readonly Step[]): boolean {
   return steps.some((one) => one.kind === 'update-listener' && one.ports.loadBalancerPort === port);
+}
+
+function isAttribute(kind: Step['kind']): kind is AttributeKind {
+  return kind === 'update-listener' || kind === 'set-filter' || kind === 'configure-health-check';
 }
 
 /** The cloud's answer to this very call, as opposed to a state of affairs in which no call would succeed. */

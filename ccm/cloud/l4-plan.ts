@@ -111,6 +111,16 @@ export type Step =
   | { readonly kind: 'delete-listener'; readonly ports: Ports }
   | { readonly kind: 'observe-again' };
 
+/** As `attributeOf` says them. */
+export type RefusedAttributes = ReadonlySet<string>;
+
+/** What a listener has and the cloud may refuse to set, by the step that sets it. */
+export type AttributeKind = 'update-listener' | 'set-filter' | 'configure-health-check';
+
+export function attributeOf(kind: AttributeKind, { loadBalancerPort }: Pick<Ports, 'loadBalancerPort'>): string {
+  return `${kind} ${loadBalancerPort}`;
+}
+
 interface TargetStep {
   readonly kind: 'register-targets' | 'deregister-targets';
   readonly ports: Ports;
@@ -122,18 +132,19 @@ interface TargetStep {
  *
  * - Every step is safe after any prefix of the others was refused: nothing rests on the success of an earlier step, but for
  *   those of one listener, which stand in the order filter, health check, targets.
- * - A listener gets targets only while its filter lets in nobody beyond what it did before or shall do.
+ * - A listener gets targets only while its filter lets in nobody beyond what it did before or shall do. One that serves gets them also
+ *   where its check or its filter can't be set, unless it lets in everyone and shall not.
  * - A change whose result is not known for sure (of a port in place, since what UpdateLoadBalancer keeps is not documented), or on
  *   whose success the next step rests, ends the plan with `observe-again`. A new port is known: it lets in everyone and has no targets.
  * - The last listener is never deleted, because the load balancer and its address go with it; unless it shall go.
  * - The last target of a listener is never deregistered while another is wanted, unless the listener itself changes.
  *
- * @param unmovable ports of the load balancer that the cloud refused to change: they stay as they are
+ * @param refused attributes that the cloud refused to set: they stay as they are
  */
 export function planL4(
   wanted: WantedL4 | undefined,
   seen: L4LoadBalancer | undefined,
-  unmovable: ReadonlySet<number> = new Set(),
+  refused: RefusedAttributes = new Set(),
 ): readonly Step[] {
   if (wanted === undefined) return seen === undefined ? [] : deletionSteps(seen);
   if (seen === undefined) return creationSteps(wanted);
@@ -149,10 +160,10 @@ export function planL4(
       continue;
     }
     kept.add(present);
-    const isMoved = isToBeMoved(listener, present) && !unmovable.has(listener.loadBalancerPort);
+    const isMoved = isToBeMoved(listener, present) && !refused.has(attributeOf('update-listener', present));
     if (isMoved) moves.push(...moveSteps(listener, present));
     // With a wrong node port there is nothing to serve: what answers there is not this Service any more.
-    else if (listener.instancePort === present.instancePort) served.push(...servingSteps(listener, present));
+    else if (listener.instancePort === present.instancePort) served.push(...servingSteps(listener, present, refused));
   }
   const calls = served.filter((step) => step !== OBSERVE_AGAIN);
   // What moves serves nobody until it was seen again and has its targets, so that all else comes after.
@@ -258,12 +269,16 @@ function updateSteps(wanted: WantedL4, seen: L4LoadBalancer): readonly Step[] {
 }
 
 /** What a listener needs that stands on the right ports. */
-function servingSteps(wanted: WantedListener, seen: L4Listener): readonly Step[] {
+function servingSteps(wanted: WantedListener, seen: L4Listener, refused: RefusedAttributes): readonly Step[] {
   const ports = portsOf(seen);
+  const isFilterRefused = refused.has(attributeOf('set-filter', ports));
+  const isCheckRefused = refused.has(attributeOf('configure-health-check', ports));
+  const isNarrow = wanted.filter?.addresses.length === 0 || (seen.filter.type === 'allow' && !isOpen(seen.filter));
+  const takesNoMore = (isFilterRefused && !isNarrow) || (isCheckRefused && seen.targets.length === 0);
   return [
-    ...filterSteps(ports, wanted.filter?.addresses, seen.filter),
-    ...healthCheckSteps(ports, wanted.healthCheck, seen.healthCheck),
-    ...targetSteps(ports, wanted, seen),
+    ...(isFilterRefused ? [] : filterSteps(ports, wanted.filter?.addresses, seen.filter)),
+    ...(isCheckRefused ? [] : healthCheckSteps(ports, wanted.healthCheck, seen.healthCheck)),
+    ...targetSteps(ports, wanted, seen, takesNoMore),
     ...optionSteps(ports, wanted, seen),
   ];
 }
@@ -326,13 +341,14 @@ function targetSteps(
   ports: Ports,
   wanted: WantedListener,
   seen: Pick<L4Listener, 'filter' | 'targets'>,
+  takesNoMore = false,
 ): readonly Step[] {
   if (wanted.targets === undefined) return [];
   // A port that was never filtered, or lost its filter on the way, stays shut while what the filter shall be is not known.
   if (wanted.filter === undefined && isOpen(seen.filter) && seen.targets.length === 0) return [];
   const { targets } = wanted;
   const [isSeen, isWanted] = [sameServerIn(seen.targets), sameServerIn(targets)];
-  const coming = targets.filter((one) => one.listed && !isSeen(one));
+  const coming = takesNoMore ? [] : targets.filter((one) => one.listed && !isSeen(one));
   const leaving = seen.targets.filter((one) => !isWanted(one));
   const steps: Step[] = [];
   if (coming.length > 0) {

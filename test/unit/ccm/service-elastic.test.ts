@@ -262,6 +262,23 @@ describe('a Service of type elb', () => {
     expect(world.events.take().at(-1)).to.match(/NotFound\.Instance/);
   });
 
+  it('follows its nodes although the cloud refuses a check, while a port that is yet to be made waits for its own', async () => {
+    world = await settled();
+    world.events.take();
+    world.elastic.refuse = (action) =>
+      action.startsWith('configureHealthCheck') ? 'Client.InvalidParameterIllegalInput.Odd' : undefined;
+    const { ports } = TWO_PORTS.spec!;
+    world.api.edit((one) => annotated('healthcheck-interval', '7', { ...one, spec: { ...one.spec, ports: ports! } }));
+    for (const name of ['node03', 'node04']) {
+      world.addServer(name);
+      world.api.addNode(node(name));
+    }
+    for (const name of ['node01', 'node02']) world.api.nodes.store(name, undefined);
+    await world.clock.advance(MINUTE_MS);
+    expect([targets(world), targets(world, 53)]).to.deep.equal([['node03', 'node04'], []]);
+    expect(world.events.take().at(-1)).to.match(/^Warning SyncLoadBalancerFailed: .*IllegalInput\.Odd/);
+  });
+
   it('gets nothing made when a firewall group has no room for its rules, and is told which (E7 #29)', async () => {
     world = new World(ELASTIC);
     world.elastic.groups.get('fwnode02')!.ruleLimit = 1;

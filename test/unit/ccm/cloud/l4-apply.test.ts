@@ -107,7 +107,7 @@ function cloudWith(seen: L4LoadBalancer | undefined, updateKeepsFilter: boolean)
 }
 
 const reach = (cloud: L4Cloud, wanted: WantedL4 | undefined): Promise<Settled> =>
-  settle(cloud, NAME, (seen, unmovable) => Promise.resolve(planL4(wanted, seen, unmovable)), NEVER);
+  settle(cloud, NAME, (seen, refused) => Promise.resolve(planL4(wanted, seen, refused)), NEVER);
 
 const current = (cloud: L4Cloud): L4LoadBalancer | undefined => cloud.balancers.get(NAME);
 
@@ -159,6 +159,30 @@ describe('applying the plan for an L4 load balancer', () => {
         await reach(cloud, wanted);
       }),
       { numRuns: 400 },
+    );
+  });
+
+  it('never lets in anybody more, whatever the cloud refuses', async () => {
+    const anyRefused = fc.uniqueArray(fc.nat(25), { maxLength: 12 });
+    const actions = fc.subarray(['SetFilterForLoadBalancer', 'ConfigureHealthCheck', 'UpdateLoadBalancer']);
+    await fc.assert(
+      fc.asyncProperty(cases, anyRefused, actions, async ([wanted, seen, keeps], refused, refusedActions) => {
+        const cloud = cloudWith(seen, keeps);
+        let calls = 0;
+        cloud.refuse = (action) =>
+          refused.includes(calls++) || refusedActions.includes(action)
+            ? 'Client.Inoperable.LoadBalancer.Odd'
+            : undefined;
+        cloud.onWrite = () => {
+          for (const listener of current(cloud)?.listeners ?? []) {
+            const exposed = isExposed(listener, on(seen?.listeners, listener), on(wanted.listeners, listener));
+            expect(exposed, `port ${listener.loadBalancerPort}`).to.equal(false);
+          }
+        };
+        await reach(cloud, wanted);
+        await reach(cloud, wanted);
+      }),
+      { numRuns: 600 },
     );
   });
 
@@ -376,6 +400,50 @@ describe('the loop over an L4 load balancer', () => {
     await reach(cloud, simple(moved));
     expect(cloud.writes).to.deep.equal(['RegisterInstancesWithLoadBalancer']);
     expect(serversOn(cloud, 80)).to.deep.equal(['node0', 'node1', 'node2']);
+  });
+
+  for (const refusedAction of ['SetFilterForLoadBalancer', 'ConfigureHealthCheck']) {
+    it(`follows the nodes of a port that serves although the cloud refuses what else is stated: ${refusedAction}`, async () => {
+      const cloud = cloudWith(undefined, true);
+      await reach(cloud, simple(simplePort(80, [0, 1])));
+      cloud.refuse = (action) => (action === refusedAction ? 'Client.InvalidParameterIllegalInput.Odd' : undefined);
+      const { healthCheck } = simplePort(80);
+      const odd = {
+        healthCheck: { ...healthCheck, intervalSeconds: 7 },
+        filter: { type: 'allow', addresses: ['192.0.2.1', '10.0.0.0/8'] },
+      } as const;
+      for (const servers of [
+        [1, 2],
+        [3, 4],
+      ]) {
+        const { refusals } = await reach(cloud, simple({ ...simplePort(80, servers), ...odd }));
+        expect(serversOn(cloud, 80)).to.deep.equal(servers.map((n) => `node${n}`));
+        expect(refusals.map((error) => (error as NifcloudError).action)).to.deep.equal([refusedAction]);
+      }
+    });
+  }
+
+  it('puts no more servers behind a port that lets in everybody although it shall not, and lets those go whose nodes went', async () => {
+    const cloud = cloudWith(undefined, true);
+    const open = { ...simplePort(80, [0, 1]), filter: { type: 'allow', addresses: [] } } as const;
+    await reach(cloud, simple(open));
+    cloud.refuse = (action) => (action.startsWith('SetFilter') ? 'Client.InvalidParameterIllegalInput.Odd' : undefined);
+    await reach(cloud, simple(simplePort(80, [1, 2])));
+    expect(serversOn(cloud, 80)).to.deep.equal(['node1']);
+    await reach(cloud, simple(simplePort(80, [2, 3])));
+    expect(serversOn(cloud, 80)).to.deep.equal(['node1']);
+  });
+
+  it('lets all servers go that can, although one can not be taken off', async () => {
+    const cloud = cloudWith(undefined, true);
+    await reach(cloud, simple(simplePort(80, [0, 1, 2])));
+    cloud.refuse = (action, names) =>
+      action.startsWith('Deregister') && names.includes('node0')
+        ? 'Client.InvalidParameterNotFound.Instance'
+        : undefined;
+    await reach(cloud, simple({ ...simplePort(80, [2]), stickiness: { periodMinutes: 30 } }));
+    expect(serversOn(cloud, 80)).to.deep.equal(['node0', 'node2']);
+    expect(current(cloud)?.listeners[0]?.stickiness).to.deep.equal({ periodMinutes: 30 });
   });
 
   it('sends nothing twice that the cloud accepted but does not show', async () => {

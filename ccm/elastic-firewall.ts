@@ -1,10 +1,12 @@
 import type { ElasticLoadBalancer } from '../nifcloud/elastic-load-balancers.ts';
+import type { Clock } from '../daemon/clock.ts';
 import type { FirewallGroup } from '../nifcloud/firewall-groups.ts';
 import type { WantedElastic } from './cloud/elastic-plan.ts';
 import { FirewallChanges, type FirewallCalls } from './cloud/firewall-apply.ts';
 import { ownedBy } from './cloud/firewall-owner.ts';
 import { planFirewall, wantedRules, type FirewallPlan, type FirewallStep } from './cloud/firewall-plan.ts';
 import { standIn, type FirewalledElastic } from './cloud/firewall-rules.ts';
+import { isRefusal } from './cloud/l4-apply.ts';
 import type { Journey } from './elastic-journey.ts';
 import type { Gate, Hosts } from './kind.ts';
 import type { Listings } from './listings.ts';
@@ -14,9 +16,13 @@ export interface ElasticFirewallOptions {
   readonly firewallGroups: FirewallCalls;
   readonly clusterName: string;
   readonly listings: Recent<Listings>;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
   /** How often passes look at what they wait for, in ms. */
   readonly tickMs: number;
 }
+
+/** For how long a group may take no changes, in ms, before the servers of others are served without. Our choice. */
+const SETTLES_WITHIN_MS = 300_000;
 
 interface Facts {
   /** All that the cloud lists. */
@@ -26,7 +32,7 @@ interface Facts {
 }
 
 interface RulesProgress {
-  /** Whether they are in force. */
+  /** Whether they are in force, but for those of `journey.refusedGroups`. */
   readonly isDone: boolean;
   readonly hasBegun: boolean;
   /** What keeps them from being in force. */
@@ -61,7 +67,8 @@ export class ElasticFirewall {
     if (journey.rules === text) return { isDone: true, hasBegun: false, problems: journey.problems };
     delete journey.rules; // from here on they change
     const groups = await this.#list(facts.listings, signal);
-    const { steps, waiting, problems } = this.#plan([wanted], facts, groups);
+    const { steps: planned, waiting, problems } = this.#plan([wanted], facts, groups);
+    const steps = planned.filter((one) => !journey.refusedGroups.has(one.group));
     journey.problems = problems;
     if (steps.length > 0) {
       const found = { kind: 'elastic', name: wanted.name, vip: wanted.vip, owners: [] } as const;
@@ -69,13 +76,32 @@ export class ElasticFirewall {
       if (!(await gate.permit(found, steps))) return { isDone: true, hasBegun: false, problems };
     }
     this.#pending.set(wanted.name, wanted);
-    const unsettled = await this.#send(steps, facts, groups, signal);
-    const isDone = waiting.length === 0 && steps.every((step) => !unsettled.has(step.group));
+    const unsettled = await this.#send(steps, facts, groups, journey, signal);
+    const isDone = !this.#isWaiting([...waiting, ...unsettled], journey);
     if (isDone) {
+      const isShut = (group: string): boolean =>
+        journey.refusedGroups.has(group) && !planned.some((one) => one.group === group && one.kind === 'revoke');
+      journey.shut = serversIn(isShut, groups, facts);
       journey.rules = text;
       this.#pending.delete(wanted.name);
     }
     return { isDone, hasBegun: unsettled.size > 0, problems };
+  }
+
+  /** Whether any of these groups is to be waited for: none that takes no changes for too long. */
+  #isWaiting(groups: readonly string[], { unsettled, refusedGroups }: Journey): boolean {
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const group of unsettled.keys()) if (!groups.includes(group)) unsettled.delete(group);
+    for (const group of groups) {
+      const sinceMs = unsettled.get(group) ?? nowMs;
+      unsettled.set(group, sinceMs);
+      if (nowMs - sinceMs < SETTLES_WITHIN_MS || refusedGroups.has(group)) continue;
+      refusedGroups.set(
+        group,
+        new Error(`firewall group ${group} has been processing, or not answering, for too long`),
+      );
+    }
+    return groups.some((group) => !refusedGroups.has(group));
   }
 
   /** Drops what a load balancer needs that is not worked on any more. */
@@ -88,6 +114,7 @@ export class ElasticFirewall {
     steps: readonly FirewallStep[],
     facts: Facts,
     groups: readonly FirewallGroup[],
+    journey: Journey,
     signal: AbortSignal,
   ): Promise<ReadonlySet<string>> {
     const unsettled = new Set<string>();
@@ -96,7 +123,13 @@ export class ElasticFirewall {
     const send = async (own: FirewallStep): Promise<void> => {
       // Of a group that has no room for all there is none: then it is who comes first.
       const step = together.find((one) => one.group === own.group) ?? own;
-      const outcome = await this.#changes.apply(step, signal);
+      const outcome = await this.#changes.apply(step, signal).catch((error: unknown) => {
+        if (!isRefusal(error)) throw error;
+        journey.refusedGroups.set(own.group, error);
+        return 'refused' as const;
+      });
+      if (outcome === 'refused') return;
+      if (outcome === 'begun') journey.unsettled.delete(own.group);
       if (outcome !== 'settled' || step.kind !== own.kind) unsettled.add(own.group);
     };
     try {
@@ -153,6 +186,17 @@ export function rulesDuring(seen: ElasticLoadBalancer, wanted: WantedElastic['li
 export function rulesOfNone(name: string, seen: ElasticLoadBalancer | undefined): FirewalledElastic {
   const { vip = '', interfaces = [], listeners = [] } = seen ?? {};
   return { name, vip, interfaces, listeners: listeners.map((one) => ({ ...one, targets: [] })) };
+}
+
+/** The servers in some groups, by unique id. */
+function serversIn(
+  isMeant: (group: string) => boolean,
+  groups: readonly FirewallGroup[],
+  { hosts }: Facts,
+): ReadonlySet<string> {
+  const servers = hosts.servers.filter((one) => one.firewallGroups.some(isMeant));
+  const listed = groups.filter((one) => isMeant(one.name)).flatMap((one) => one.serverUniqueIds);
+  return new Set([...servers.map((one) => one.uniqueId), ...listed]);
 }
 
 /** Equal for what needs the same rules. */

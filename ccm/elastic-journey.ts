@@ -28,10 +28,19 @@ export interface Journey {
   readonly refused: Map<string, Error>;
   /** How often the answer to a step was lost, by its text. */
   readonly lost: Map<string, number>;
+  /** Firewall groups that are waited for, and since when. */
+  readonly unsettled: Map<string, number>;
+  /** Those of them that are not waited for any more, and why. */
+  readonly refusedGroups: Map<string, Error>;
+  /** Servers that get no traffic because of that, by unique id. */
+  shut: ReadonlySet<string>;
 }
 
-export function newJourney(purpose: Purpose, lost = new Map<string, number>()): Journey {
-  return { purpose, problems: [], done: new Map(), refused: new Map(), lost };
+/** @param last the one before, if that failed: what was of no use is not tried for as long again */
+export function newJourney(purpose: Purpose, last?: Journey): Journey {
+  const { lost = new Map(), unsettled = new Map() } = last ?? {};
+  const none = { problems: [], done: new Map(), refused: new Map(), refusedGroups: new Map(), shut: new Set<string>() };
+  return { purpose, ...none, lost, unsettled };
 }
 
 /** Takes note of what is seen. Of a load balancer that is gone, or that is another one by now, nothing that was done counts any more. */
@@ -40,6 +49,7 @@ export function follow(journey: Journey, { seen }: Look): void {
     journey.done.clear();
     journey.refused.clear();
     journey.lost.clear();
+    journey.refusedGroups.clear();
     delete journey.rules;
   }
   journey.id = seen?.id;

@@ -3,7 +3,7 @@ import type { ElasticLoadBalancer } from '../nifcloud/elastic-load-balancers.ts'
 import { isBusy, isUnknownOutcome, NifcloudError } from '../nifcloud/errors.ts';
 import { applyElastic, type ElasticCalls } from './cloud/elastic-apply.ts';
 import { readOwner } from './cloud/elastic-owner.ts';
-import { planElastic, type ElasticStep } from './cloud/elastic-plan.ts';
+import { planElastic, type ElasticStep, type WantedElastic } from './cloud/elastic-plan.ts';
 import { wantedElastic } from './cloud/elastic-wanted.ts';
 import type { FirewallCalls } from './cloud/firewall-apply.ts';
 import { isRefusal, namesServer } from './cloud/l4-apply.ts';
@@ -75,7 +75,7 @@ export class ElasticKind implements Kind {
     let next: Journey | undefined;
     try {
       const progress = await pass(journey);
-      if (progress.refusals.length > 0) next = newJourney(purpose, journey.lost);
+      if (progress.refusals.length > 0) next = newJourney(purpose, journey);
       else if (!progress.isDone) next = journey;
       return progress;
     } finally {
@@ -103,7 +103,10 @@ export class ElasticKind implements Kind {
     const opened = await this.#firewall.bring(rules, { all, hosts, listings }, journey, gate, signal);
     gate.skipped([...skipped, ...opened.problems]);
     if (!opened.isDone) return waitForRules({ all, seen }, journey, opened.hasBegun);
-    return await this.#send(name, seen, steps, journey, gate, signal);
+    const served = journey.shut.size === 0 ? steps : planElastic(without(journey.shut, wanted), seen);
+    const progress = await this.#send(name, seen, served, journey, gate, signal);
+    const isOver = progress.isDone || progress.refusals.length > 0;
+    return isOver ? withRefusals(progress, journey.refusedGroups) : progress;
   }
 
   async #remove(
@@ -125,6 +128,7 @@ export class ElasticKind implements Kind {
       const facts = { all, hosts, listings };
       const closed = await this.#firewall.bring(rulesOfNone(name, seen), facts, journey, gate, signal);
       if (!closed.isDone) return waitForRules({ all, seen }, journey, closed.hasBegun);
+      if (journey.refusedGroups.size > 0) return withRefusals(progressOf(seen), journey.refusedGroups);
     }
     return await this.#send(name, seen, steps, journey, gate, signal);
   }
@@ -216,6 +220,20 @@ function progressOf(seen: ElasticLoadBalancer | undefined): Progress {
 function waitForRules(look: Look, journey: Journey, hasBegun: boolean): Progress {
   journey.look = look;
   return { ...progressOf(look.seen), hasBegun };
+}
+
+/** What is wanted as long as some servers, by unique id, would get no traffic: they are neither registered nor deregistered. */
+function without(shut: ReadonlySet<string>, wanted: WantedElastic): WantedElastic {
+  const listeners = wanted.listeners.map((one) => ({
+    ...one,
+    targets: one.targets?.map((target) => (shut.has(target.serverUniqueId) ? { ...target, listed: false } : target)),
+  }));
+  return { ...wanted, listeners };
+}
+
+function withRefusals(progress: Progress, groups: ReadonlyMap<string, Error>): Progress {
+  const refusals = [...progress.refusals, ...groups.values()];
+  return { ...progress, isDone: refusals.length === 0, refusals };
 }
 
 function foundOf(seen: ElasticLoadBalancer): Found {

@@ -31,7 +31,7 @@ describe('the firewall rules of elastic load balancers', () => {
     const none = { list: () => Promise.resolve([]) };
     const calls = { loadBalancers: none, elasticLoadBalancers: none, servers: none, firewallGroups };
     const listings = new Recent((begun) => new Listings(begun, nodes, calls), clock);
-    const firewall = new ElasticFirewall({ firewallGroups, clusterName: 'prod', listings, tickMs: 3_000 });
+    const firewall = new ElasticFirewall({ firewallGroups, clusterName: 'prod', listings, clock, tickMs: 3_000 });
     const bring = async (wanted: FirewalledElastic): Promise<boolean> => {
       const facts = { all: [], hosts: { targets: undefined, servers: [] }, listings: listings.get(listings.mark(), 0) };
       return (await firewall.bring(wanted, facts, newJourney('ensure'), GATE, signal)).isDone;

@@ -279,6 +279,50 @@ describe('a Service of type elb', () => {
     expect(world.events.take().at(-1)).to.match(/^Warning SyncLoadBalancerFailed: .*IllegalInput\.Odd/);
   });
 
+  for (const trouble of ['refuses rules', 'stays processing', 'never answers']) {
+    it(`gets new servers in other firewall groups, and an event, although one group ${trouble}`, async () => {
+      world = await settled();
+      world.events.take();
+      if (trouble === 'refuses rules') {
+        world.elastic.refuse = (action) => (action === 'authorize fwnode03' ? 'Client.Inoperable.Odd' : undefined);
+      }
+      if (trouble === 'never answers') {
+        world.elastic.interrupt = (moment, action) => {
+          if (moment === 'before' && action === 'authorize fwnode03') throw lostAnswer(action);
+        };
+      }
+      const isBusy = world.elastic.isBusy.bind(world.elastic);
+      if (trouble === 'stays processing') world.elastic.isBusy = (name) => name === 'group fwnode03' || isBusy(name);
+      for (const name of ['node03', 'node04']) {
+        world.addServer(name);
+        world.api.addNode(node(name));
+      }
+      world.api.nodes.store('node01', undefined);
+      await world.clock.advance(9 * MINUTE_MS);
+      expect(targets(world)).to.deep.equal(['node02', 'node04']);
+      expect(world.events.take().at(-1)).to.match(/^Warning (Update|Sync)LoadBalancer/);
+      Object.assign(world.elastic, { refuse: () => undefined, interrupt: () => {}, isBusy });
+      await world.clock.advance(6 * MINUTE_MS);
+      expect(targets(world)).to.have.members(['node02', 'node03', 'node04']);
+      expect(rules(world, 'fwnode03')).to.include('TCP 30080 198.51.100.1');
+      const registered = world.elastic.writes.lastIndexOf('registerTargets 80');
+      expect(world.elastic.writes.indexOf('authorize fwnode03')).to.be.within(0, registered);
+    });
+  }
+
+  it('gets new servers in a firewall group that only refuses to let go of rules', async () => {
+    world = await settled();
+    world.elastic.refuse = (action) => (action === 'revoke fwnode01' ? 'Client.Inoperable.Odd' : undefined);
+    const [port] = ELASTIC.spec!.ports!;
+    world.api.edit((one) => ({ ...one, spec: { ...one.spec, ports: [{ ...port!, nodePort: 31080 }] } }));
+    world.addServer('node03', 'fwnode01');
+    world.api.addNode(node('node03'));
+    await world.clock.advance(MINUTE_MS);
+    expect(targets(world)).to.deep.equal(['node01', 'node02', 'node03']);
+    expect(world.elastic.balancers.get(LB)?.listeners[0]?.instancePort).to.equal(31080);
+    expect(world.events.take().at(-1)).to.match(/^Warning .*Inoperable\.Odd/);
+  });
+
   it('gets nothing made when a firewall group has no room for its rules, and is told which (E7 #29)', async () => {
     world = new World(ELASTIC);
     world.elastic.groups.get('fwnode02')!.ruleLimit = 1;
@@ -435,6 +479,22 @@ describe('deleting a Service of type elb', () => {
       }
     });
   }
+
+  it('leaves the last port, which says whose the rules are, while a firewall group refuses to let go of them', async () => {
+    world = await settled();
+    world.elastic.refuse = (action) => (action === 'revoke fwnode02' ? 'Client.Inoperable.Odd' : undefined);
+    world.api.deleteService();
+    await world.clock.advance(2 * MINUTE_MS);
+    expect([world.elastic.balancers.size, rules(world, 'fwnode01')]).to.deep.equal([1, []]);
+    expect(world.events.take().at(-1)).to.match(/^Warning SyncLoadBalancerFailed: .*Inoperable\.Odd/);
+    world.elastic.refuse = () => undefined;
+    await world.clock.advance(6 * MINUTE_MS);
+    expect([world.elastic.balancers.size, rules(world, 'fwnode02'), world.api.service()]).to.deep.equal([
+      0,
+      [],
+      undefined,
+    ]);
+  });
 
   it('takes away what a Service left that was deleted by force (A5)', async () => {
     world = await settled();

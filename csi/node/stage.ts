@@ -96,7 +96,8 @@ export function planStage(wish: StageWish, view: StageView): StagePlan {
   if (record?.access === 'block' && isRecordOf(record, disk)) return planStaged(wish, disk, view);
   if (wish.access === 'block' && view.published) return planStaged(wish, disk, view);
   if (view.uses.length > 0) {
-    return unmet(`disk ${disk.name} in SCSI slot ${wish.slot} is in use: ${view.uses.join(', ')}`);
+    const reason = `disk ${disk.name} in SCSI slot ${wish.slot} is in use: ${view.uses.join(', ')}`;
+    return record !== undefined && isRecordOf(record, disk) ? stuck(reason) : unmet(reason);
   }
   return { do: 'bring-up', forget: disk };
 }
@@ -146,8 +147,8 @@ function unmet(reason: string): StagePlan & { readonly do: 'refuse' } {
 }
 
 /**
- * Something is staged, and is of no use. Kubelet takes FAILED_PRECONDITION for "nothing is staged" (its `isFinalError`), and would
- * never unstage it when the pods have gone.
+ * Something is staged, or not yet unstaged, and is of no use. Kubelet takes FAILED_PRECONDITION for "nothing is staged" (its
+ * `isFinalError`): it would never unstage it when the pods have gone, and have the disk detached from under its users.
  */
 function stuck(reason: string): StagePlan {
   return { do: 'refuse', code: status.UNAVAILABLE, reason };

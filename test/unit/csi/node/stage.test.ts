@@ -816,8 +816,19 @@ describe('NodeStageVolume', () => {
     await node.NodePublishVolume(publishRequest(machine), patient);
     // Somebody unmounted the staging path by hand; the pod still writes.
     await promisify(execFile)('umount', [stagingPath(machine)]);
-    assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*in use: mounted at .*pod1/);
+    assert.match(await failureOf(stage()), /^UNAVAILABLE: .*in use: mounted at .*pod1/);
     assert.deepEqual(machine.devices(), { 1: 'sdb' });
+  });
+
+  it('ends with no final code while a failed unstaging has left its disk in use: after one it would be detached', async () => {
+    await stage();
+    const holder = machine.attributePath('sdb', 'holders/dm-0');
+    await writeFile(holder, '');
+    assert.match(await failureOf(unstage()), /^FAILED_PRECONDITION: .*still in use: held by dm-0/);
+    assert.match(await failureOf(stage()), /^UNAVAILABLE: .*in use: held by dm-0/);
+    await rm(holder);
+    await stage();
+    assert.lengthOf(await machine.mounts(), 1);
   });
 });
 

@@ -220,15 +220,17 @@ async function checkedMount(mounted: Mount | undefined, disk: Disk | undefined):
 }
 
 /**
- * Whether the disk is in the hands of pods as this block volume, by the paths of kubelet: `…/volumeDevices/staging/PV`, and
- * `…/volumeDevices/publish/PV/POD`. So it is found when the Go driver has published it, which records nothing.
+ * Whether the disk is in the hands of pods as this block volume, by the paths of kubelet: `…/volumeDevices/staging/PV`,
+ * `…/volumeDevices/publish/PV/POD`, and `…/volumeDevices/PV/dev/POD`, where kubelet itself binds what is published. So it is found when
+ * the Go driver has published it, which records nothing.
  */
 async function isPublished(wish: StageWish, disk: Disk, mounts: readonly Mount[]): Promise<boolean> {
   const point = await mountPointOf(wish.path);
   if (wish.access !== 'block' || point === undefined) return false;
-  const targets = join(dirname(dirname(point)), 'publish', basename(point));
+  const [devices, pv] = [dirname(dirname(point)), basename(point)];
+  const folders = [join(devices, 'publish', pv), join(devices, pv, 'dev')];
   const binds = await deviceBinds(disk, mounts);
-  return binds.length > 0 && binds.every((bind) => dirname(bind.point) === targets);
+  return binds.length > 0 && binds.every((bind) => folders.includes(dirname(bind.point)));
 }
 
 /**

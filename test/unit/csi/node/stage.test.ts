@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, rm, symlink, unlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { execFile } from 'node:child_process';
 import { status } from '@grpc/grpc-js';
@@ -505,6 +505,7 @@ describe('NodeStageVolume', () => {
     const block = { volume_capability: BLOCK_CAPABILITY };
     const staging = 'kubelet/plugins/kubernetes.io/csi/volumeDevices/staging/pv1';
     const target = 'kubelet/plugins/kubernetes.io/csi/volumeDevices/publish/pv1/pod1';
+    const kubeletBind = 'kubelet/plugins/kubernetes.io/csi/volumeDevices/pv1/dev/pod1';
     const asKubelet = async () => {
       const path = join(machine.home, staging);
       await mkdir(path, { recursive: true });
@@ -584,18 +585,48 @@ describe('NodeStageVolume', () => {
       assert.match(await failureOf(stage({ ...block, context: other })), /^UNAVAILABLE: .*not vol-unique2/);
     });
 
-    it('makes a record for a volume that the Go driver has published, and lets its pod have the device', async () => {
-      const number = (await machine.discover(1)) && (await readFile(machine.attributePath('sdb', 'dev'), 'utf8'));
-      await bind(machine, target);
-      await stage({ ...(await asKubelet()), context: { devicePath: 'SCSI (0:1)' } });
-      assert.deepEqual(await machine.records(), ['vol1']);
-      assert.equal(await readFile(machine.attributePath('sdb', 'dev'), 'utf8'), number);
+    for (const [when, binds] of Object.entries({
+      'has published': [target],
+      'has published, and kubelet has bound for its pod': [target, kubeletBind],
+    })) {
+      it(`makes a record for a volume that the Go driver ${when}, and lets its pod have the device`, async () => {
+        const number = (await machine.discover(1)) && (await readFile(machine.attributePath('sdb', 'dev'), 'utf8'));
+        for (const point of binds) await bind(machine, point);
+        await stage({ ...(await asKubelet()), context: { devicePath: 'SCSI (0:1)' } });
+        assert.deepEqual(await machine.records(), ['vol1']);
+        assert.equal(await readFile(machine.attributePath('sdb', 'dev'), 'utf8'), number);
+      });
+    }
+
+    it('takes a volume off that the Go driver has published, once kubelet has taken off its own bind', async () => {
+      await machine.discover(1);
+      for (const point of [target, kubeletBind]) {
+        await mkdir(dirname(join(machine.home, point)), { recursive: true });
+        await writeFile(join(machine.home, point), '');
+        await bind(machine, point);
+      }
+      const context = { devicePath: 'SCSI (0:1)' };
+      const staged = { ...(await asKubelet()), context };
+      await stage(staged);
+      const path = { staging_target_path: staged.staging_target_path, target_path: join(machine.home, target) };
+      const publish = { ...path, publish_context: context, volume_capability: BLOCK_CAPABILITY };
+      await node.NodePublishVolume(publishRequest(machine, publish), patient);
+      assert.lengthOf(await machine.mounts(), 2);
+      await node.NodeUnpublishVolume({ volume_id: 'vol1', ...path }, patient);
+      const unstageAll = () => node.NodeUnstageVolume({ volume_id: 'vol1', ...path }, patient);
+      assert.match(await failureOf(unstageAll()), /^FAILED_PRECONDITION: .*still mounted at .*pv1\/dev\/pod1/);
+      await promisify(execFile)('umount', [join(machine.home, kubeletBind)]);
+      await unstageAll();
+      assert.deepEqual(machine.devices(), {});
+      assert.deepEqual(await machine.records(), []);
     });
 
     it('does not take the device from the pod of another volume', async () => {
       await machine.discover(1);
-      await bind(machine, target.replace('pv1', 'pv2'));
+      await bind(machine, kubeletBind.replace('pv1', 'pv2'));
       const wish = { ...(await asKubelet()), context: { devicePath: 'SCSI (0:1)' } };
+      assert.match(await failureOf(stage(wish)), /^FAILED_PRECONDITION: .*in use: bound at .*pv2/);
+      await bind(machine, target.replace('pv1', 'pv2'));
       assert.match(await failureOf(stage(wish)), /^FAILED_PRECONDITION: .*in use: bound at .*pv2/);
       await bind(machine, target);
       assert.match(await failureOf(stage(wish)), /^FAILED_PRECONDITION: .*in use: bound at/);

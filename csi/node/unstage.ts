@@ -3,8 +3,9 @@ import type { NodeUnstageVolumeRequest__Output } from '../../proto/gen/csi/v1/No
 import { until } from '../linux/host.ts';
 import type { Mount } from '../linux/mountinfo.ts';
 import { mountPointOf, mountsAtPath, readMounts, syncFileSystem, unmountAll } from '../linux/mounts.ts';
+import { readSignature, readsAsZeros } from '../linux/probe.ts';
 import type { StageRecord } from '../linux/record.ts';
-import { dataDisks, deleteDisk, isThere } from '../linux/scsi.ts';
+import { dataDisks, deleteDisk, isThere, sizeOf } from '../linux/scsi.ts';
 import type { Disk } from '../linux/scsi.ts';
 import { LOOK_TIMEOUT_MS, runTool, toolWords } from '../linux/tools.ts';
 import { deviceBinds, usesOf } from '../linux/usage.ts';
@@ -139,5 +140,23 @@ async function forgetDisk(service: NodeService, volumeId: string, disk: Disk, si
       `volume ${volumeId} is unmounted, but its disk ${disk.name} is still in use: ${uses.join(', ')}`,
     );
   }
+  const record = await service.records.get(volumeId);
+  if (record?.formatting === true && (await needsNoRecord(service, disk))) {
+    await service.records.save({ ...record, formatting: false });
+  }
   await deleteDisk(host, disk, signal);
+}
+
+/**
+ * Whether a staging can tell by the disk alone what to do about our mkfs that was not seen to end: something is recognised, or nothing is
+ * written. Then another node may fill the disk, and should it lose its superblock there, a record would have it formatted here.
+ */
+async function needsNoRecord({ host }: NodeService, disk: Disk): Promise<boolean> {
+  try {
+    const isRecognised = (await readSignature(disk.node)).kind !== 'none';
+    return isRecognised || (await readsAsZeros(disk.node, await sizeOf(disk)));
+  } catch (error) {
+    host.logger.warn('What an mkfs has left on a disk is not known', { disk: disk.name, error });
+    return false;
+  }
 }

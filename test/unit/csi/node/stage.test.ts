@@ -725,6 +725,41 @@ describe('NodeStageVolume', () => {
       assert.deepEqual(await machine.records(), []);
     });
 
+    const stale: Record<string, () => Promise<void>> = {
+      'before it wrote anything': async () => {
+        await machine.change('disk1', { 'mkfs-fails': '' });
+        await failureOf(stage());
+        await machine.change('disk1', { 'mkfs-fails': undefined, 'noise-head': undefined });
+      },
+      'when it was complete': async () => {
+        await stage();
+        await changeRecord({ formatting: true });
+      },
+    };
+    for (const [when, end] of Object.entries(stale)) {
+      it(`does not format what another node has made of the disk, though its own mkfs stopped ${when}`, async () => {
+        await end();
+        await unstage();
+        assert.deepEqual(await machine.records(), []);
+        await machine.unplug(1);
+        // A file system of the other node, of which the start can't be read any more.
+        await machine.change('disk1', { type: undefined, uuid: UUID, blocks: '1000', 'noise-head': '' });
+        await machine.plug(1, 'disk1');
+        const formats = (await machine.calls('mkfs.ext4')).length;
+        assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*not empty/);
+        assert.lengthOf(await machine.calls('mkfs.ext4'), formats);
+      });
+    }
+
+    it('is unstaged also from a disk that does not answer any more', async () => {
+      await machine.change('disk1', { 'mkfs-fails': '' });
+      await failureOf(stage());
+      await machine.change('disk1', { 'blkid-fails': '' });
+      await unstage();
+      assert.deepEqual(machine.devices(), {});
+      assert.deepEqual(await machine.records(), ['vol1']);
+    });
+
     it('formats xfs again, of which mkfs writes the superblock first, on any node', async () => {
       const xfs = { volume_capability: formattedWith('xfs') };
       await machine.change('disk1', { 'mkfs-dies': '' });

@@ -1,9 +1,14 @@
 import type { FileSystemTools } from './file-systems.ts';
 import { growToDevice } from './growth.ts';
+import { readBytes } from './probe.ts';
 import { LOOK_TIMEOUT_MS, requireLocked, runLocked, runTool, toolVersion, version } from './tools.ts';
 
 /** mkfs.btrfs makes a block group tree by default from this version on; Linux 5.4 can't mount it for writing. */
 const BLOCK_GROUP_TREE_SINCE = version(6, 19);
+
+/** In the second superblock, which is at 64 MiB (btrfs(5); fs/btrfs/disk-io.h, `btrfs_sb_offset`). */
+const BACKUP_MAGIC_OFFSET = 64 * 2 ** 20 + 0x40;
+const MAGIC = '_BHRfS_M';
 
 export const BTRFS: FileSystemTools = {
   async make({ node, lockFile }, uuid) {
@@ -30,6 +35,11 @@ export const BTRFS: FileSystemTools = {
 export function btrfsFeatures(mkfsVersion: number): readonly string[] {
   const profiles = ['-m', 'dup', '-d', 'single'];
   return mkfsVersion < BLOCK_GROUP_TREE_SINCE ? profiles : [...profiles, '-O', '^block-group-tree'];
+}
+
+/** Whether the copy of a superblock is there. */
+export async function hasBtrfsBackup(node: string): Promise<boolean> {
+  return (await readBytes(node, BACKUP_MAGIC_OFFSET, MAGIC.length)).toString('latin1') === MAGIC;
 }
 
 /** The size of a mounted file system; undefined when it does not tell. */

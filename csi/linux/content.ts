@@ -34,7 +34,7 @@ export function leastBytesOf(sizeGB: number): number {
 }
 
 /** Disks grow in steps of this size (docs/reference/nifcloud-api.md §3.6). */
-const STEP_GB = 100;
+export const STEP_GB = 100;
 
 /**
  * Whether a device is a disk that had n GB when it was attached: it may have grown by whole steps since, before it was ever
@@ -52,7 +52,7 @@ export interface DiskContent {
   readonly signature: Signature;
   /** The start and the end of the disk read as zeros; undefined = they were not read. */
   readonly zeros: boolean | undefined;
-  /** The backup of an ext superblock was looked for, and is there. */
+  /** The backup of a superblock was looked for, and is there. */
   readonly hasBackup: boolean;
   /** What is recognised is but the beginning of a file system, and was never mounted. */
   readonly unfinished: boolean;
@@ -142,7 +142,8 @@ function planFormat(seen: DiskContent, wanted: WantedContent): ContentPlan {
 function planNonzero({ hasBackup }: DiskContent): ContentPlan {
   if (!hasBackup) return { do: 'format' };
   return refuse(
-    'no file system is recognised on it, but the backup of a superblock is: `e2fsck -b 32768` may bring it back',
+    'no file system is recognised on it, but the backup of a superblock is: `e2fsck -b 32768` (ext), `xfs_repair` or ' +
+      '`btrfs rescue super-recover` may bring it back',
   );
 }
 

@@ -91,7 +91,7 @@ async function checkExt(host: Host, lockFile: string, node: string, options: rea
  * Whether the backup of a superblock is where mkfs puts the first one in blocks of 4 KiB: then a file system was there, and has lost its
  * beginning.
  */
-export async function hasBackupSuperblock(node: string): Promise<boolean> {
+export async function hasExtBackup(node: string): Promise<boolean> {
   const place = ['-o', `superblock=${BACKUP_SUPERBLOCK}`, '-o', 'blocksize=4096'];
   // Not by the exit code: more than the superblock may be damaged.
   const { stdout } = await runTool('dumpe2fs', ['-h', ...place, node], { timeoutMs: LOOK_TIMEOUT_MS });

@@ -59,12 +59,13 @@ export async function readsAsZeros(node: string, sizeBytes: number): Promise<boo
 }
 
 /**
- * A byte of the first 4 KiB of the disk itself, past all caches.
- * @throws ToolError when it can't be read.
+ * A few bytes of the disk itself, past all caches, out of one block of 4 KiB.
+ * @throws ToolError when they can't be read.
  */
-export async function readByte(node: string, offset: number): Promise<number> {
-  const ddArgs = [`if=${node}`, 'bs=4096', 'iflag=direct'];
-  return Number(await readDisk(ddArgs, 1, ['od', '-An', '-tu1', '-N1', `-j${offset}`]));
+export async function readBytes(node: string, offset: number, count: number): Promise<Buffer> {
+  const ddArgs = [`if=${node}`, 'bs=4096', `skip=${Math.floor(offset / 4096)}`, 'iflag=direct'];
+  const text = await readDisk(ddArgs, 1, ['od', '-An', '-tx1', `-N${count}`, `-j${offset % 4096}`]);
+  return Buffer.from(text.replaceAll(/\s/g, ''), 'hex');
 }
 
 /**

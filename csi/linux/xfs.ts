@@ -1,6 +1,7 @@
 import type { FileSystemTools } from './file-systems.ts';
+import { STEP_GB } from './content.ts';
 import { growToDevice } from './growth.ts';
-import { readByte } from './probe.ts';
+import { readBytes } from './probe.ts';
 import { LOOK_TIMEOUT_MS, requireLocked, runLocked, runTool, toolVersion, version } from './tools.ts';
 
 /**
@@ -21,6 +22,12 @@ const FEATURES: readonly (readonly [since: number, option: string, value: string
 /** `sb_inprogress` (fs/xfs/libxfs/xfs_format.h, struct xfs_dsb). */
 const IN_PROGRESS_OFFSET = 126;
 
+/** What a superblock begins with. */
+const MAGIC = 'XFSB';
+
+/** Of mkfs.xfs's default. */
+const BLOCK_BYTES = 4096;
+
 export const XFS: FileSystemTools = {
   async make({ node, lockFile }, uuid) {
     const features = xfsFeatures(await toolVersion('mkfs.xfs', '-V'));
@@ -28,7 +35,7 @@ export const XFS: FileSystemTools = {
     await requireLocked(lockFile, 'mkfs.xfs', ['-f', '-K', '-m', `uuid=${uuid}`, ...features, node]);
   },
   // mkfs.xfs writes the superblock first, and takes this mark out of it at its end.
-  isUnfinished: async (node) => (await readByte(node, IN_PROGRESS_OFFSET)) !== 0,
+  isUnfinished: async (node) => (await readBytes(node, IN_PROGRESS_OFFSET, 1))[0] !== 0,
   // The mount replays the log; fsck.xfs does nothing (docs/reference/csi.md D.2).
   prepare: async () => undefined,
   growsMountedOnly: true,
@@ -41,6 +48,22 @@ export const XFS: FileSystemTools = {
   // Else it could not be mounted while the kernel still holds the mount of the same disk from before it was pulled out.
   mountOptions: ['nouuid'],
 };
+
+/**
+ * Whether the copy of a superblock is where mkfs.xfs puts one: it parts a disk into four, and each part begins with a copy. The disk may
+ * have grown by whole steps since.
+ */
+export async function hasXfsBackup(node: string, sizeBytes: number): Promise<boolean> {
+  const sizes = [sizeBytes];
+  for (const step of [STEP_GB * 1e9, STEP_GB * 2 ** 30]) {
+    for (let size = step; size < sizeBytes; size += step) sizes.push(size);
+  }
+  for (const size of sizes) {
+    const offset = Math.ceil(size / 4 / BLOCK_BYTES) * BLOCK_BYTES;
+    if ((await readBytes(node, offset, MAGIC.length)).toString('latin1') === MAGIC) return true;
+  }
+  return false;
+}
 
 /** The options of a version of mkfs.xfs that make a file system for Linux 5.4. */
 export function xfsFeatures(mkfsVersion: number): readonly string[] {

@@ -190,6 +190,21 @@ describe('NodeStageVolume', () => {
       assert.deepEqual(await machine.calls('mkfs.ext4'), []);
     });
 
+    const lost: Record<string, readonly [file: string, begin: string]> = {
+      xfs: [`block-${Math.ceil(DISK_BYTES / 4 / 4096)}`, 'XFSB'],
+      'xfs that has grown': [`block-${Math.ceil(DISK_BYTES / 4 / 4096)}`, 'XFSB'],
+      btrfs: ['block-16384', `${'x'.repeat(64)}_BHRfS_M`],
+    };
+    for (const [what, [block, begin]] of Object.entries(lost)) {
+      it(`a disk of ${what} that has lost its beginning, though new disks may be anything`, async () => {
+        const size = String(what.includes('grown') ? 3 * DISK_BYTES : DISK_BYTES);
+        await machine.change('disk1', { 'noise-head': '', size, [block]: begin });
+        node = await machine.nodeServer(undefined, { formatNonzero: true });
+        assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*xfs_repair.*super-recover/);
+        await untouched();
+      });
+    }
+
     it('a disk with data but no signature that is known, and says what would make it do so', async () => {
       await machine.change('disk1', { 'noise-head': '' });
       assert.match(await failureOf(stage()), /^FAILED_PRECONDITION: .*not empty.*--format-nonzero-new-disks/);

@@ -8,7 +8,8 @@ export interface UsingNode {
 /** How the attach-detach controller names a volume: this, then the volume handle (k8s.io/kubernetes, `pkg/volume/csi`). */
 const NAME_PREFIX = `kubernetes.io/csi/${DRIVER_NAME}^`;
 
-/** How many volumes of this driver Kubernetes has attached to a node. */
-export function attachedVolumes({ status }: UsingNode): number {
-  return (status?.volumesAttached ?? []).filter(({ name }) => name.startsWith(NAME_PREFIX)).length;
+/** The ids of the volumes of this driver that Kubernetes has attached to a node. */
+export function attachedVolumes({ status }: UsingNode): ReadonlySet<string> {
+  const ours = (status?.volumesAttached ?? []).filter(({ name }) => name.startsWith(NAME_PREFIX));
+  return new Set(ours.map(({ name }) => name.slice(NAME_PREFIX.length)));
 }

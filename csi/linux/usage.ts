@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { RpcError } from '../rpc-error.ts';
 import { errorCode } from './host.ts';
+import type { Host } from './host.ts';
 import { isSamePlace, placeOf } from './mountinfo.ts';
 import type { Mount } from './mountinfo.ts';
 import { isThere } from './scsi.ts';
@@ -40,6 +41,15 @@ export async function usesOf(disk: Disk, mounts: readonly Mount[]): Promise<read
 export async function deviceBinds(disk: Disk, mounts: readonly Mount[]): Promise<readonly Mount[]> {
   const node = await nodePlace(disk, mounts);
   return node === undefined ? [] : mounts.filter((mount) => isSamePlace(mount, node) && mount.point !== node.point);
+}
+
+/** Whether the device node of this name is bound anywhere, or in doubt; also the one of a device that has left, which Linux marks. */
+export async function isNodeBound(host: Host, name: string, mounts: readonly Mount[]): Promise<boolean> {
+  const path = join(host.root, 'dev', name);
+  const node = placeOf(mounts, await realpath(path).catch(() => path));
+  if (node === undefined) return true;
+  const shows = mounts.map((mount) => ({ ...mount, root: mount.root.replace(/\/\/deleted$/, '') }));
+  return shows.some((mount) => isSamePlace(mount, node) && mount.point !== node.point);
 }
 
 /** The device node of a disk, as a bind mount of it is listed. Undefined when it is not there. */

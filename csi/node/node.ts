@@ -83,6 +83,7 @@ export async function createNodeService(options: NodeOptions): Promise<NodeHandl
     slots: new VolumeLocks(),
     looks: new BoundedLooks(),
     formatNonzero: options.formatNonzero,
+    attachedVolumes: options.attachedVolumes,
   };
   const limit = new VolumeLimit(service, options);
   if (options.sweepUntil !== undefined) void sweepUntil(service, options.sweepUntil);

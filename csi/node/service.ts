@@ -21,6 +21,11 @@ export interface NodeService {
   readonly looks: BoundedLooks;
   /** See `NodeOptions`. */
   readonly formatNonzero: boolean;
+  /**
+   * The ids of our volumes that Kubernetes has attached to this node, by `Node.status.volumesAttached`; undefined = there is no
+   * Kubernetes to ask.
+   */
+  readonly attachedVolumes: ((signal: AbortSignal) => Promise<ReadonlySet<string> | undefined>) | undefined;
 }
 
 /**

@@ -3,12 +3,12 @@ import { status } from '@grpc/grpc-js';
 import type { NodeStageVolumeRequest__Output } from '../../proto/gen/csi/v1/NodeStageVolumeRequest.ts';
 import { leastBytesOf } from '../linux/content.ts';
 import type { Mount } from '../linux/mountinfo.ts';
-import { clearDeadMount, mountPointOf, mountsAtPath } from '../linux/mounts.ts';
+import { clearDeadMount, mountPointOf, mountsAtPath, readMounts } from '../linux/mounts.ts';
 import { StageRecords } from '../linux/record.ts';
 import type { StageRecord } from '../linux/record.ts';
 import { deleteDisk, diskController, diskInSlot, faultOf, parseDevicePath, sizeOf, untilDisk } from '../linux/scsi.ts';
 import type { Disk } from '../linux/scsi.ts';
-import { deviceBinds, usesOf } from '../linux/usage.ts';
+import { deviceBinds, isNodeBound, usesOf } from '../linux/usage.ts';
 import { RpcError } from '../rpc-error.ts';
 import { parseCapability } from '../volume-capability.ts';
 import type { Capability } from '../volume-capability.ts';
@@ -16,6 +16,7 @@ import { invalid, required, requiredPath } from './request.ts';
 import { bootIdOf, claimOn, holdSlot, isRecordOf, mindingMount, requireQuiet } from './service.ts';
 import type { NodeService } from './service.ts';
 import { growStaged, requireWholeNode, stageFileSystem } from './stage-file-system.ts';
+import { askAttached } from './volume-limit.ts';
 
 /** A volume to be staged, as the request says it. */
 export interface StageWish extends Pick<Capability, 'access' | 'fileSystem' | 'mountFlags'> {
@@ -164,6 +165,7 @@ async function stage(service: NodeService, wish: StageWish, signal: AbortSignal)
   await clearDeadMount(service, wish.path);
   const controller = await diskController(host);
   const bootId = await bootIdOf(host);
+  await forgetLeftBehind(service, wish, bootId, signal);
   const disk = await diskInSlot(host, controller, wish.slot);
   const record = await records.get(wish.volumeId);
   if (record !== undefined && disk !== undefined) await requireQuiet(service, record, disk);
@@ -203,6 +205,33 @@ async function stage(service: NodeService, wish: StageWish, signal: AbortSignal)
       else await stageFileSystem(service, files, fresh, signal);
       host.logger.info('Volume staged', { volumeId: wish.volumeId, disk: found.disk.name, slot: wish.slot });
     }
+  }
+}
+
+/**
+ * Removes the records that raw block volumes have left behind in the slot: when kubelet restarts between the last unpublishing and the
+ * unstaging, it forgets to unstage. Such a one is not attached, by a list that is new enough to have the volume which is in the slot now,
+ * and no pod has its device node.
+ */
+async function forgetLeftBehind(
+  service: NodeService,
+  { volumeId, slot }: StageWish,
+  bootId: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { host, records } = service;
+  const others = async (): Promise<readonly StageRecord[]> =>
+    (await records.all()).filter(
+      (one) => one.access === 'block' && one.slot === slot && one.bootId === bootId && one.volumeId !== volumeId,
+    );
+  if ((await others()).length === 0) return;
+  const attached = await askAttached(service, signal);
+  if (attached?.has(volumeId) !== true) return;
+  const mounts = await readMounts(host);
+  for (const other of await others()) {
+    if (attached.has(other.volumeId) || (await isNodeBound(host, other.device, mounts))) continue;
+    await records.remove(other.volumeId);
+    host.logger.warn('A volume was never unstaged; its record is removed', { volumeId: other.volumeId, slot });
   }
 }
 

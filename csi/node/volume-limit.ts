@@ -18,11 +18,7 @@ export interface VolumeLimitOptions {
   readonly volumeAttachLimit?: number | undefined;
   /** `--reserved-volume-attachments`: slots for disks of others, whatever is found. */
   readonly reservedVolumeAttachments?: number | undefined;
-  /**
-   * How many of our volumes Kubernetes has attached to this node, by `Node.status.volumesAttached`; undefined = there is no Kubernetes
-   * to ask.
-   */
-  readonly attachedVolumes?: ((signal: AbortSignal) => Promise<number | undefined>) | undefined;
+  readonly attachedVolumes?: NodeService['attachedVolumes'];
 }
 
 /**
@@ -77,15 +73,22 @@ export class VolumeLimit {
   }
 
   async #attached(signal: AbortSignal): Promise<number | undefined> {
-    try {
-      return await this.#options.attachedVolumes?.(AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]));
-    } catch (error) {
-      signal.throwIfAborted();
-      this.#service.host.logger.warn('Which volumes are attached to this node is not known', {
-        reason: describeError(error),
-      });
-      return undefined;
-    }
+    const { attachedVolumes } = this.#options;
+    return (await askAttached({ host: this.#service.host, attachedVolumes }, signal))?.size;
+  }
+}
+
+/** Which volumes Kubernetes has attached to this node; undefined = that is not known. */
+export async function askAttached(
+  { host, attachedVolumes }: Pick<NodeService, 'host' | 'attachedVolumes'>,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string> | undefined> {
+  try {
+    return await attachedVolumes?.(AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]));
+  } catch (error) {
+    signal.throwIfAborted();
+    host.logger.warn('Which volumes are attached to this node is not known', { reason: describeError(error) });
+    return undefined;
   }
 }
 

@@ -7,14 +7,14 @@ const named = (...names: readonly string[]) => ({
 const ours = (handle: string): string => `kubernetes.io/csi/additional-storage.csi.nifcloud.com^${handle}`;
 
 describe('attachedVolumes', () => {
-  it('counts the volumes of this driver, and no others', () => {
+  it('names the volumes of this driver, and no others', () => {
     const node = named(ours('a1b2c3d4'), 'kubernetes.io/csi/nfs.csi.k8s.io^share', ours('0123456789abcdef'));
-    assert.equal(attachedVolumes(node), 2);
+    assert.deepEqual([...attachedVolumes(node)], ['a1b2c3d4', '0123456789abcdef']);
   });
 
-  it('counts none on a Node to which nothing is attached, or that has no status yet', () => {
-    assert.equal(attachedVolumes(named()), 0);
-    assert.equal(attachedVolumes({ status: {} }), 0);
-    assert.equal(attachedVolumes({}), 0);
+  it('names none on a Node to which nothing is attached, or that has no status yet', () => {
+    assert.isEmpty(attachedVolumes(named()));
+    assert.isEmpty(attachedVolumes({ status: {} }));
+    assert.isEmpty(attachedVolumes({}));
   });
 });

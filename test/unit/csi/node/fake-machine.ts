@@ -6,7 +6,7 @@ import type { Logger } from '../../../../daemon/logger.ts';
 import { BoundedLooks } from '../../../../csi/linux/bounded-looks.ts';
 import { StageRecords } from '../../../../csi/linux/record.ts';
 import { createNodeService } from '../../../../csi/node/node.ts';
-import type { NodeHandlers } from '../../../../csi/node/node.ts';
+import type { NodeHandlers, NodeOptions } from '../../../../csi/node/node.ts';
 import type { NodeService } from '../../../../csi/node/service.ts';
 import { VolumeLocks } from '../../../../csi/volume-locks.ts';
 
@@ -82,7 +82,10 @@ export class FakeMachine implements Clock {
   }
 
   /** A node server on this machine. A second one is what starts after a crash of the first. */
-  nodeServer(locks = new VolumeLocks(), { formatNonzero = false } = {}): Promise<NodeHandlers> {
+  nodeServer(
+    locks = new VolumeLocks(),
+    options: Partial<Pick<NodeOptions, 'formatNonzero' | 'attachedVolumes'>> = {},
+  ): Promise<NodeHandlers> {
     return createNodeService({
       nodeName: 'worker1',
       hostRoot: this.root,
@@ -91,7 +94,8 @@ export class FakeMachine implements Clock {
       logger: this.logger,
       clock: this,
       locks,
-      formatNonzero,
+      formatNonzero: false,
+      ...options,
     });
   }
 
@@ -100,7 +104,7 @@ export class FakeMachine implements Clock {
     const host = { root: this.root, clock: this, logger: this.logger };
     const records = await StageRecords.open(this.stateDir, this.logger);
     const [locks, slots, looks] = [new VolumeLocks(), new VolumeLocks(), new BoundedLooks(150)];
-    return { host, records, locks, slots, looks, formatNonzero: false };
+    return { host, records, locks, slots, looks, formatNonzero: false, attachedVolumes: undefined };
   }
 
   // ---- the machine's room

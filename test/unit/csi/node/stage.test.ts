@@ -11,7 +11,7 @@ import { fileSystemUuid } from '../../../../csi/linux/content.ts';
 import type { StageRecord } from '../../../../csi/linux/record.ts';
 import { planStage } from '../../../../csi/node/stage.ts';
 import type { StageView, StageWish } from '../../../../csi/node/stage.ts';
-import type { NodeHandlers } from '../../../../csi/node/node.ts';
+import type { NodeHandlers, NodeOptions } from '../../../../csi/node/node.ts';
 import { DISK_BYTES, FakeMachine } from './fake-machine.ts';
 import {
   BLOCK_CAPABILITY,
@@ -583,6 +583,49 @@ describe('NodeStageVolume', () => {
       await untouched();
       await unstage();
       await stage({ volume_id: 'vol2' });
+    });
+
+    describe('whose record was left behind, as kubelet forgets to unstage it when it restarts in between', () => {
+      const second = { volume_id: 'vol2', ...block };
+      beforeEach(async () => {
+        await stage(block);
+        await machine.unplug(1);
+        await machine.addDisk('disk2', DISK_BYTES);
+        await machine.plug(1, 'disk2');
+      });
+
+      it('leaves the slot to the next one, once it is no longer attached', async () => {
+        node = await machine.nodeServer(undefined, { attachedVolumes: () => Promise.resolve(new Set(['vol2'])) });
+        await stage(second);
+        assert.deepEqual(await machine.records(), ['vol2']);
+        assert.notEqual(await machine.numberOf('sdb'), '8:32', 'it is the ghost of the first');
+        await node.NodeUnstageVolume({ volume_id: 'vol2', staging_target_path: stagingPath(machine, 'vol2') }, patient);
+        assert.deepEqual(machine.devices(), {});
+      });
+
+      const standing: Record<string, NodeOptions['attachedVolumes']> = {
+        'it is attached': () => Promise.resolve(new Set(['vol1', 'vol2'])),
+        'there is no Kubernetes to ask': () => Promise.resolve(undefined),
+        'Kubernetes does not answer': () => Promise.reject(new Error('forbidden')),
+        'Kubernetes lists not even the next one': () => Promise.resolve(new Set()),
+      };
+      for (const [when, attachedVolumes] of Object.entries(standing)) {
+        it(`keeps the slot while ${when}`, async () => {
+          node = await machine.nodeServer(undefined, { attachedVolumes });
+          assert.match(await failureOf(stage(second)), /^FAILED_PRECONDITION: .*slot 1 holds volume vol1/);
+          assert.deepEqual(await machine.records(), ['vol1']);
+        });
+      }
+
+      for (const deleted of ['', '//deleted']) {
+        it(`keeps the slot while its device node${deleted} is bound: its pod may be running`, async () => {
+          node = await machine.nodeServer(undefined, { attachedVolumes: () => Promise.resolve(new Set(['vol2'])) });
+          const place = `${join(machine.home, 'disks/ghost-sdb/image')}${deleted}`;
+          await machine.addMountRow(`41 1 8:1 ${place} ${join(machine.home, target)} rw - ext4 /dev/sda1 rw`);
+          assert.match(await failureOf(stage(second)), /^FAILED_PRECONDITION: .*slot 1 holds volume vol1/);
+          assert.deepEqual(await machine.records(), ['vol1']);
+        });
+      }
     });
 
     it('is ALREADY_EXISTS for one that is staged with a file system, and the other way round', async () => {

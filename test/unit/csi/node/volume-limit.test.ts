@@ -6,7 +6,7 @@ import type { NodeService } from '../../../../csi/node/service.ts';
 import { DISK_BYTES, FakeMachine } from './fake-machine.ts';
 import { patient, stageRequest } from './requests.ts';
 
-const attached = (count: number | undefined) => ({ attachedVolumes: () => Promise.resolve(count) });
+const attached = (...ids: readonly string[]) => ({ attachedVolumes: () => Promise.resolve(new Set(ids)) });
 
 describe('VolumeLimit', () => {
   let machine: FakeMachine;
@@ -61,7 +61,7 @@ describe('VolumeLimit', () => {
     beforeEach(() => plug(1));
 
     it('takes it off only when it stays: at first it may be one that is being created or attached', async () => {
-      const volumes = limit(attached(0));
+      const volumes = limit(attached());
       assert.equal(await volumes.volumes(patient), 14);
       await machine.sleep(60_000);
       assert.equal(await volumes.volumes(patient), 14);
@@ -70,7 +70,7 @@ describe('VolumeLimit', () => {
     });
 
     it('does not take off what comes and goes', async () => {
-      const volumes = limit(attached(0));
+      const volumes = limit(attached());
       await volumes.volumes(patient);
       await machine.sleep(60_000);
       await machine.remove(1);
@@ -81,7 +81,7 @@ describe('VolumeLimit', () => {
     });
 
     it('does not take off what Kubernetes has attached, though no pod has come to use it', async () => {
-      const volumes = limit(attached(1));
+      const volumes = limit(attached('vol1'));
       await volumes.volumes(patient);
       await machine.sleep(200_000);
       assert.equal(await volumes.volumes(patient), 14);
@@ -89,8 +89,8 @@ describe('VolumeLimit', () => {
 
     it('does not take off a disk that has left, nor any while Kubernetes can not be asked', async () => {
       const [dead, blind, failing] = [
-        limit(attached(0)),
-        limit(attached(undefined)),
+        limit(attached()),
+        limit({ attachedVolumes: () => Promise.resolve(undefined) }),
         limit({ attachedVolumes: () => Promise.reject(new Error('forbidden')) }),
       ];
       for (const volumes of [dead, blind, failing]) await volumes.volumes(patient);
@@ -102,7 +102,7 @@ describe('VolumeLimit', () => {
     });
 
     it('leaves alone a disk whose slot somebody works in: to look would make the mount fail', async () => {
-      const volumes = limit(attached(0));
+      const volumes = limit(attached());
       await volumes.volumes(patient);
       await machine.sleep(200_000);
       await service.slots.hold('in SCSI slot 1', async () => assert.equal(await volumes.volumes(patient), 14));

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { parseAllDocuments } from 'yaml';
@@ -64,6 +65,10 @@ describe('manifests', () => {
       { spec: { unschedulable: true } },
       { metadata: { labels: { a: 'b' } } },
       { metadata: { annotations: { a: 'b' } } },
+      // A Node whose owner is not there is collected as garbage.
+      { metadata: { ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name: 'none', uid: randomUUID() }] } },
+      { metadata: { finalizers: ['example.com/mine'] } },
+      { spec: { podCIDRs: ['10.9.0.0/24'] } },
     ]) {
       expect(await refusal(change, own, ofOwn), JSON.stringify(change)).to.contain(more);
     }

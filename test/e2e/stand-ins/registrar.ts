@@ -2,7 +2,8 @@
  * In place of node-driver-registrar: serves the kubelet's registration for the driver, and ends when the kubelet did not take it. Flags are
  * those that the manifests use.
  */
-import { rmSync, statSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -18,6 +19,7 @@ const { values } = parseArgs({
   options: {
     'csi-address': { type: 'string' },
     'kubelet-registration-path': { type: 'string' },
+    'http-endpoint': { type: 'string' },
     mode: { type: 'string' },
     v: { type: 'string' },
   },
@@ -61,3 +63,9 @@ rmSync(SOCKET, { force: true });
 server.bindAsync(`unix://${SOCKET}`, ServerCredentials.createInsecure(), (error) => {
   if (error !== null) throw error;
 });
+
+// As `:9809`; the Go program's manifest has none.
+const [, port] = values['http-endpoint']?.split(':') ?? [];
+if (port !== undefined) {
+  createServer((_request, response) => response.writeHead(existsSync(SOCKET) ? 200 : 404).end()).listen(Number(port));
+}

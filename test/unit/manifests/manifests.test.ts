@@ -17,6 +17,7 @@ interface Container {
   readonly env?: readonly { readonly name: string; readonly value?: string; readonly valueFrom?: object }[];
   readonly securityContext?: Record<string, unknown>;
   readonly livenessProbe?: object;
+  readonly ports?: readonly { readonly name: string; readonly containerPort: number }[];
   readonly resources?: { readonly requests?: Readonly<Record<string, string>> };
 }
 
@@ -103,6 +104,17 @@ describe('manifests', () => {
     expect(initContainers.map(({ name, restartPolicy }) => [name, restartPolicy])).to.deep.equal([
       ['node-driver-registrar', 'Always'],
     ]);
+  });
+
+  it('look whether the registrar still answers: its exec probe says yes whatever happens (v2.17)', async () => {
+    const { containers, initContainers = [] } = (await node()).template.spec;
+    const [registrar] = initContainers;
+    const port = registrar?.args?.find((arg) => arg.startsWith('--http-endpoint='))?.replace(/^.*:/, '');
+    expect(registrar?.ports).to.deep.equal([{ name: 'reg-healthz', containerPort: Number(port), protocol: 'TCP' }]);
+    expect(registrar?.livenessProbe).to.deep.include({ httpGet: { path: '/healthz', port: 'reg-healthz' } });
+    // All containers of a pod share its ports.
+    const others = containers.flatMap(({ ports = [] }) => ports.map(({ containerPort }) => containerPort));
+    expect(others).not.to.include(Number(port));
   });
 
   it('pin every image, ours to this version', async () => {

@@ -13,6 +13,9 @@ FROM node:24.21.0-bookworm-slim AS programs
 RUN apt-get update \
  && apt-get install -y --no-install-recommends mount util-linux e2fsprogs xfsprogs btrfs-progs \
  && rm -rf /var/lib/apt/lists/* /usr/local/lib/node_modules /opt/yarn-*
+# mount drops context=…, which kubelet asks for with seLinuxMount, unless this file is there (is_selinux_enabled(3)); then pods may not
+# read their volumes. Without a selinuxfs, that is without SELinux on the host, it has no effect.
+RUN mkdir -p /etc/selinux && touch /etc/selinux/config
 WORKDIR /app
 COPY --from=build /src/dist ./dist
 COPY --from=build /src/proto/csi.proto ./proto/csi.proto

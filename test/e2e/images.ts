@@ -83,6 +83,8 @@ async function fillOwn(root: string, app: string): Promise<void> {
   // The first three are in its base image.
   await copyTools(['dash', 'coreutils', 'libc-bin', ...packages], root);
   await cp(app, join(root, 'app'), { recursive: true });
+  await mkdir(join(root, 'etc/selinux'));
+  await writeFile(join(root, 'etc/selinux/config'), '');
   await copyFile(process.execPath, join(root, 'usr/bin/node'));
   await copyLibraries([process.execPath], root);
   for (const name of [

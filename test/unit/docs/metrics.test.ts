@@ -92,6 +92,20 @@ describe('metrics', () => {
   });
 });
 
+describe('the fullness of volumes', () => {
+  it('is not asked of block volumes, which would always be full: kubelet says that 0 bytes are available, and 0 used', async () => {
+    const { panels } = await dashboard();
+    const expressions = [
+      ...(await rules()).map(({ expr }) => expr),
+      ...panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)),
+    ].filter((expr) => expr.includes('kubelet_volume_stats_available_bytes'));
+    expect(expressions).to.have.length(2);
+    for (const expr of expressions) {
+      expect(expr).to.match(/_available_bytes \/ \w+_capacity_bytes\s+and kubelet_volume_stats_used_bytes > 0\s*\)/);
+    }
+  });
+});
+
 describe('monitoring/prometheus-rules.yaml', () => {
   it('has alerts that say what is the matter, and docs/operate.md says what to do', async () => {
     const { text } = await page('docs/operate.md');

@@ -8,7 +8,18 @@ import { codeIn, page, pages, ROOT, sources, type Page } from './pages.ts';
 /** Flags of other programs that pages name. */
 const FOREIGN_FLAGS: Readonly<Record<string, readonly string[]>> = {
   kubelet: ['cloud-provider', 'node-ip', 'provider-id'],
-  kubectl: ['cascade', 'field-selector', 'load-restrictor', 'previous', 'since', 'sort-by', 'type', 'watch'],
+  kubectl: [
+    'cascade',
+    'field-selector',
+    'load-restrictor',
+    'prefix',
+    'previous',
+    'since',
+    'sort-by',
+    'tail',
+    'type',
+    'watch',
+  ],
   'kubectl create': ['from-literal', 'image', 'port'],
   helm: ['install', 'namespace', 'set', 'take-ownership', 'values'],
   docker: ['target'],

@@ -152,19 +152,13 @@ class Pass {
 
   /** A pass for `#other` as if its kind were asked for; it is never made anew. @returns when to go on; nothing = it is as it should be */
   async #serve(other: Kind, order: Order, signal: AbortSignal): Promise<Result> {
-    const { status, logger, clock, tickMs } = this.#work;
-    const { service, name } = order;
+    const { clock, tickMs } = this.#work;
     const gate: Gate = {
+      ...this.#gate(signal, 'service'), // what fails is not the update of its hosts
       mayTouch: (found) => Promise.resolve(found !== undefined && isOurs(found, this.#current, this.#owner)),
-      permit: async (_, steps) => {
-        logger.info('Changing load balancer', { service: keyOf(service), name, steps: steps.map(({ kind }) => kind) });
-        this.#memory.report.ensuring(service, 'service'); // what fails is not the update of its hosts
-        this.#current = await status.claim(this.#current, signal);
-        return true;
-      },
       skipped: () => {}, // nobody asks for this kind any more
     };
-    const asItIs = { ...order, request: readRequest(asking(other.kind, service)) };
+    const asItIs = { ...order, request: readRequest(asking(other.kind, order.service)) };
     const { isDone, hasBegun, refusals } = await other.ensure(asItIs, gate, signal);
     if (refusals.length > 0) return await this.#retryOf(refusals);
     return isDone ? {} : { requeueAfterMs: untilTick(clock, tickMs, hasBegun) };
@@ -231,7 +225,7 @@ class Pass {
     return undefined;
   }
 
-  #gate(signal: AbortSignal): Gate {
+  #gate(signal: AbortSignal, cause = this.#cause): Gate {
     const { status, logger } = this.#work;
     const { service, name } = this.#order;
     return {
@@ -247,7 +241,7 @@ class Pass {
           return false;
         }
         logger.info('Changing load balancer', { service: keyOf(service), name, steps: steps.map(({ kind }) => kind) });
-        this.#memory.report.ensuring(service, this.#cause);
+        this.#memory.report.ensuring(service, cause);
         this.#current = await (found === undefined
           ? status.claimAnew(this.#current, this.#other, signal)
           : status.claim(this.#current, signal));

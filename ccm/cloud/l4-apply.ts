@@ -48,8 +48,8 @@ export interface Settled {
  *
  * - After a lost answer nothing is sent before the load balancer was looked at again.
  * - A refused call ends what was planned for its listener (a filter that could not be set must not be followed by targets), which is
- *   planned anew without it, and nothing else; it is not sent again. Servers are registered and deregistered together; if the cloud objects to one of them,
- *   each by itself.
+ *   planned anew without it, and nothing else; it is not sent again. Servers are registered and deregistered together; if the cloud
+ *   objects to one of them, each by itself.
  * - Nor is a call that succeeded: what the cloud does not show at once is looked for later.
  * @param decide is told what the cloud refused to set
  * @param first lists for the first look

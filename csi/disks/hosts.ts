@@ -31,18 +31,18 @@ interface Need {
  * @throws RpcError RESOURCE_EXHAUSTED when there is none, which makes the scheduler look for another zone; what the attempt throws
  */
 export async function onSomeHost<T>(
-  { cloud, cluster, holders, slots, logger }: World,
-  { zone, volumeId, volumes: read, mayTryAnother }: Need,
+  world: World,
+  { zone, volumeId, volumes, mayTryAnother }: Need,
   attempt: (host: ServerRef, tries: number) => Promise<T>,
   signal: AbortSignal,
 ): Promise<{ readonly result: T; readonly host: ServerRef; readonly release: () => void }> {
-  let volumes = read;
-  let releasesBefore: number | undefined;
+  const { cloud, cluster, holders, slots, logger } = world;
+  let listing: Listing = { volumes, releases: undefined };
   const [servers, nodes] = await Promise.all([cloud.servers.list(signal), cluster?.nodes(signal)]);
   const refused = new Map<string, NifcloudError>();
   let tries = 1;
   for (;;) {
-    const hosts = rankHosts(zone, servers, nodes, (uniqueId) => slots.free(uniqueId, volumes));
+    const hosts = rankHosts(zone, servers, nodes, (uniqueId) => slots.free(uniqueId, listing.volumes));
     const host = hosts.find(({ uniqueId }) => !refused.has(uniqueId));
     if (host === undefined || refused.size >= HOST_TRIES) {
       const refusal = [...refused.values()].at(-1);
@@ -52,11 +52,9 @@ export async function onSomeHost<T>(
         refused.clear();
         continue;
       }
-      const freeInTheEnd = (uniqueId: string): number => slots.freeInTheEnd(uniqueId, volumes);
-      if (rankHosts(zone, servers, nodes, freeInTheEnd).length > 0) await slots.untilReleased(signal);
-      else if (releasesBefore === slots.releases) throw noHost(zone, nodes !== undefined);
-      releasesBefore = slots.releases;
-      volumes = await cloud.volumes.list(signal); // it tells what came for good meanwhile, and what has left
+      const freeInTheEnd = (uniqueId: string): number => slots.freeInTheEnd(uniqueId, listing.volumes);
+      const hasRoomInTheEnd = rankHosts(zone, servers, nodes, freeInTheEnd).length > 0;
+      listing = await whenRoom(world, listing, hasRoomInTheEnd, () => noHost(zone, nodes !== undefined), signal);
       continue;
     }
     const release = slots.claim(host.uniqueId, volumeId, 'temporary');
@@ -80,22 +78,45 @@ export async function onSomeHost<T>(
  * @throws RpcError RESOURCE_EXHAUSTED when the server has none even without them; the signal's reason
  */
 export async function claimForGood(
-  { cloud, slots }: World,
+  world: World,
   server: ServerRef,
-  { id, volumes: read }: { readonly id: string; readonly volumes: readonly Volume[] },
+  { id, volumes }: { readonly id: string; readonly volumes: readonly Volume[] },
   signal: AbortSignal,
 ): Promise<() => void> {
-  let volumes = read;
-  let releasesBefore: number | undefined;
-  while (slots.free(server.uniqueId, volumes) < 1) {
-    if (slots.freeInTheEnd(server.uniqueId, volumes) > 0) await slots.untilReleased(signal);
-    else if (releasesBefore === slots.releases) {
-      throw new RpcError(status.RESOURCE_EXHAUSTED, `server ${server.name} has no free slot for another disk`);
-    }
-    releasesBefore = slots.releases;
-    volumes = await cloud.volumes.list(signal);
+  const { slots } = world;
+  const noSlot = (): RpcError =>
+    new RpcError(status.RESOURCE_EXHAUSTED, `server ${server.name} has no free slot for another disk`);
+  let listing: Listing = { volumes, releases: undefined };
+  while (slots.free(server.uniqueId, listing.volumes) < 1) {
+    const hasRoomInTheEnd = slots.freeInTheEnd(server.uniqueId, listing.volumes) > 0;
+    listing = await whenRoom(world, listing, hasRoomInTheEnd, noSlot, signal);
   }
   return slots.claim(server.uniqueId, id, 'lasting');
+}
+
+/** Disks by which slots are counted. */
+interface Listing {
+  readonly volumes: readonly Volume[];
+  /** `Slots.releases` before they were read; undefined = not known. */
+  readonly releases: number | undefined;
+}
+
+/**
+ * Lists the disks anew once there may be room, which tells what came for good meanwhile, and what has left.
+ * @param hasRoomInTheEnd by the last listing: then the next release is waited for
+ * @throws `refusal` when there is none even in the end, by a listing that no release has overlapped; the signal's reason
+ */
+async function whenRoom(
+  { cloud, slots }: World,
+  last: Listing,
+  hasRoomInTheEnd: boolean,
+  refusal: () => RpcError,
+  signal: AbortSignal,
+): Promise<Listing> {
+  if (hasRoomInTheEnd) await slots.untilReleased(signal);
+  else if (last.releases === slots.releases) throw refusal();
+  const { releases } = slots;
+  return { releases, volumes: await cloud.volumes.list(signal) };
 }
 
 /** The cloud refused the server, not the disk: another server may do. */

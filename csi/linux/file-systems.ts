@@ -1,9 +1,9 @@
 import { FILE_SYSTEMS } from '../volume-capability.ts';
 import type { FileSystem } from '../volume-capability.ts';
-import { BTRFS } from './btrfs.ts';
-import { extTools } from './ext.ts';
+import { BTRFS, hasBtrfsBackup } from './btrfs.ts';
+import { extTools, hasExtBackup } from './ext.ts';
 import type { Host } from './host.ts';
-import { XFS } from './xfs.ts';
+import { hasXfsBackup, XFS } from './xfs.ts';
 
 /** A disk whose content a tool changes. */
 interface WorkedDisk {
@@ -59,6 +59,11 @@ export const TOOLS_OF: Readonly<Record<FileSystem, FileSystemTools>> = {
   xfs: XFS,
   btrfs: BTRFS,
 };
+
+/** Whether a copy of the superblock of any of them is there: then a file system was, and has lost its beginning. */
+export async function hasBackupSuperblock(node: string, sizeBytes: number): Promise<boolean> {
+  return (await hasExtBackup(node)) || (await hasXfsBackup(node, sizeBytes)) || (await hasBtrfsBackup(node));
+}
 
 /** Whether a name, such as that of a mount, is that of a file system which a volume can have. */
 export function isFileSystem(name: string): name is FileSystem {

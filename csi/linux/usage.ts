@@ -40,7 +40,7 @@ export async function usesOf(disk: Disk, mounts: readonly Mount[]): Promise<read
 /** Where the device node of a disk is bound: the targets of a published block volume, whoever published it. */
 export async function deviceBinds(disk: Disk, mounts: readonly Mount[]): Promise<readonly Mount[]> {
   const node = await nodePlace(disk, mounts);
-  return node === undefined ? [] : mounts.filter((mount) => isSamePlace(mount, node) && mount.point !== node.point);
+  return node === undefined ? [] : bindsOf(node, mounts);
 }
 
 /** Whether the device node of this name is bound anywhere, or in doubt; also the one of a device that has left, which Linux marks. */
@@ -49,7 +49,12 @@ export async function isNodeBound(host: Host, name: string, mounts: readonly Mou
   const node = placeOf(mounts, await realpath(path).catch(() => path));
   if (node === undefined) return true;
   const shows = mounts.map((mount) => ({ ...mount, root: mount.root.replace(/\/\/deleted$/, '') }));
-  return shows.some((mount) => isSamePlace(mount, node) && mount.point !== node.point);
+  return bindsOf(node, shows).length > 0;
+}
+
+/** Where else a place is mounted. */
+function bindsOf(place: Mount, mounts: readonly Mount[]): readonly Mount[] {
+  return mounts.filter((mount) => isSamePlace(mount, place) && mount.point !== place.point);
 }
 
 /** The device node of a disk, as a bind mount of it is listed. Undefined when it is not there. */

@@ -42,6 +42,7 @@ export interface NodeOptions extends VolumeLimitOptions {
   readonly locks: VolumeLocks;
   /** New disks may hold anything: one on which nothing is recognised is formatted though it is not zeros. */
   readonly formatNonzero: boolean;
+  readonly attachedVolumes?: NodeService['attachedVolumes'];
 }
 
 type Rpc<Request, Response> = (request: Request, signal: AbortSignal) => Promise<Response>;

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
+import { describeError } from '../../daemon/logger.ts';
 import type { BoundedLooks } from '../linux/bounded-looks.ts';
 import type { Host } from '../linux/host.ts';
 import { mountsAtPath } from '../linux/mounts.ts';
@@ -35,6 +36,23 @@ export interface NodeService {
  */
 export function holdSlot<T>(service: NodeService, slot: number, work: () => Promise<T>): Promise<T> {
   return service.slots.hold(`in SCSI slot ${slot}`, work);
+}
+
+/** Time for the Kubernetes API to answer: kubelet waits meanwhile. Our choice. */
+const ASK_TIMEOUT_MS = 10_000;
+
+/** Which volumes Kubernetes has attached to this node; undefined = that is not known. */
+export async function askAttached(
+  { host, attachedVolumes }: NodeService,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string> | undefined> {
+  try {
+    return await attachedVolumes?.(AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]));
+  } catch (error) {
+    signal.throwIfAborted();
+    host.logger.warn('Which volumes are attached to this node is not known', { reason: describeError(error) });
+    return undefined;
+  }
 }
 
 /** Identifies the running kernel: device names and numbers mean something until it ends. `''` = not known. */

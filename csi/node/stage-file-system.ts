@@ -1,15 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { status } from '@grpc/grpc-js';
-import { hasBtrfsBackup } from '../linux/btrfs.ts';
 import { fileSystemUuid, planContent } from '../linux/content.ts';
 import type { ContentPlan } from '../linux/content.ts';
-import { hasExtBackup } from '../linux/ext.ts';
-import { TOOLS_OF } from '../linux/file-systems.ts';
+import { hasBackupSuperblock, TOOLS_OF } from '../linux/file-systems.ts';
 import { isReadOnly } from '../linux/mountinfo.ts';
 import { mountDisk, mountsAtPath } from '../linux/mounts.ts';
 import { readSignature, readsAsZeros, sizeOfNode } from '../linux/probe.ts';
-import { hasXfsBackup } from '../linux/xfs.ts';
 import type { Host } from '../linux/host.ts';
 import type { StageRecord } from '../linux/record.ts';
 import type { Disk } from '../linux/scsi.ts';
@@ -145,12 +142,7 @@ async function contentPlan(
 ): Promise<ContentPlan> {
   const signature = await readSignature(disk.node);
   const zeros = signature.kind === 'none' ? await readsAsZeros(disk.node, sizeBytes) : undefined;
-  const hasBackup =
-    formatNonzero &&
-    zeros === false &&
-    ((await hasExtBackup(disk.node)) ||
-      (await hasXfsBackup(disk.node, sizeBytes)) ||
-      (await hasBtrfsBackup(disk.node)));
+  const hasBackup = formatNonzero && zeros === false && (await hasBackupSuperblock(disk.node, sizeBytes));
   const isWanted = signature.kind === 'file-system' && signature.type === wish.fileSystem;
   const unfinished = isWanted && ((await TOOLS_OF[wish.fileSystem].isUnfinished?.(disk.node)) ?? false);
   const { fileSystem, volumeUniqueId, sizeGB } = wish;

@@ -13,10 +13,9 @@ import { RpcError } from '../rpc-error.ts';
 import { parseCapability } from '../volume-capability.ts';
 import type { Capability } from '../volume-capability.ts';
 import { invalid, required, requiredPath } from './request.ts';
-import { bootIdOf, claimOn, holdSlot, isRecordOf, mindingMount, requireQuiet } from './service.ts';
+import { askAttached, bootIdOf, claimOn, holdSlot, isRecordOf, mindingMount, requireQuiet } from './service.ts';
 import type { NodeService } from './service.ts';
 import { growStaged, requireWholeNode, stageFileSystem } from './stage-file-system.ts';
-import { askAttached } from './volume-limit.ts';
 
 /** A volume to be staged, as the request says it. */
 export interface StageWish extends Pick<Capability, 'access' | 'fileSystem' | 'mountFlags'> {

@@ -1,6 +1,5 @@
-import { describeError } from '../../daemon/logger.ts';
 import { DATA_SLOTS } from '../linux/scsi.ts';
-import type { NodeService } from './service.ts';
+import { askAttached, type NodeService } from './service.ts';
 import { diskCensus } from './strangers.ts';
 import { deathOf } from './sweep.ts';
 
@@ -10,15 +9,11 @@ import { deathOf } from './sweep.ts';
  */
 const SETTLED_MS = 120_000;
 
-/** Time for the Kubernetes API to answer: kubelet waits meanwhile. Our choice. */
-const ASK_TIMEOUT_MS = 10_000;
-
 export interface VolumeLimitOptions {
   /** `--volume-attach-limit`: the limit, whatever is found. */
   readonly volumeAttachLimit?: number | undefined;
   /** `--reserved-volume-attachments`: slots for disks of others, whatever is found. */
   readonly reservedVolumeAttachments?: number | undefined;
-  readonly attachedVolumes?: NodeService['attachedVolumes'];
 }
 
 /**
@@ -54,7 +49,8 @@ export class VolumeLimit {
       for (const disk of idle) {
         if (settled.has(disk.number) && (await deathOf(this.#service, disk)) === undefined) lasting++;
       }
-      return foreignDisks({ staged, inUse, lasting, attached: lasting === 0 ? 0 : await this.#attached(signal) });
+      const attached = lasting === 0 ? 0 : (await askAttached(this.#service, signal))?.size;
+      return foreignDisks({ staged, inUse, lasting, attached });
     } catch (error) {
       this.#service.host.logger.error(
         'The disks of this node could not be counted; none is taken off the limit of volumes',
@@ -70,25 +66,6 @@ export class VolumeLimit {
     for (const number of this.#idleSinceMs.keys()) if (!idle.includes(number)) this.#idleSinceMs.delete(number);
     for (const number of idle) if (!this.#idleSinceMs.has(number)) this.#idleSinceMs.set(number, nowMs);
     return new Set(idle.filter((number) => nowMs - (this.#idleSinceMs.get(number) ?? nowMs) >= SETTLED_MS));
-  }
-
-  async #attached(signal: AbortSignal): Promise<number | undefined> {
-    const { attachedVolumes } = this.#options;
-    return (await askAttached({ host: this.#service.host, attachedVolumes }, signal))?.size;
-  }
-}
-
-/** Which volumes Kubernetes has attached to this node; undefined = that is not known. */
-export async function askAttached(
-  { host, attachedVolumes }: Pick<NodeService, 'host' | 'attachedVolumes'>,
-  signal: AbortSignal,
-): Promise<ReadonlySet<string> | undefined> {
-  try {
-    return await attachedVolumes?.(AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]));
-  } catch (error) {
-    signal.throwIfAborted();
-    host.logger.warn('Which volumes are attached to this node is not known', { reason: describeError(error) });
-    return undefined;
   }
 }
 

@@ -169,13 +169,7 @@ describe('ControllerPublishVolume', () => {
     world.cloud.addVolume('another', { on: 'node02' });
     const request = { volume_id: 'another', node_id: 'node01' };
     expect((await world.refusal('ControllerPublishVolume', request)).code).to.equal('FAILED_PRECONDITION');
-    world.cloud.fault = (action, moment) => {
-      if (action === 'DetachVolume' && moment === 'before') throw lost(action);
-    };
-    const name = 'pvc-0c1d2e3f-4a5b-6c7d-8e9f-a0b1c2d3e4f5';
-    await world.refusal('CreateVolume', { name });
-    world.cloud.fault = () => undefined;
-    const born = world.cloud.serverOf(ID);
+    const born = await leaveAtBirth(world);
     const other = born === 'node01' ? 'node02' : 'node01';
     await world.call('ControllerPublishVolume', { volume_id: ID, node_id: other });
     expect(world.cloud.serverOf(ID)).to.equal(other);
@@ -185,23 +179,13 @@ describe('ControllerPublishVolume', () => {
 
   it('without a Kubernetes, regards a disk as in use once it was published, also where it was born', async () => {
     const world = new ControllerWorld({ withKube: false });
-    world.cloud.fault = (action, moment) => {
-      if (action === 'DetachVolume' && moment === 'before') throw lost(action);
-    };
-    await world.refusal('CreateVolume', { name: 'pvc-0c1d2e3f-4a5b-6c7d-8e9f-a0b1c2d3e4f5' });
-    world.cloud.fault = () => undefined;
-    await world.call('ControllerPublishVolume', { volume_id: ID, node_id: world.cloud.serverOf(ID) });
+    await world.call('ControllerPublishVolume', { volume_id: ID, node_id: await leaveAtBirth(world) });
     expect((await world.refusal('DeleteVolume', { volume_id: ID })).code).to.equal('FAILED_PRECONDITION');
   });
 
   it('without a Kubernetes, regards a disk as in use once it was published, also where somebody detached it after its birth', async () => {
     const world = new ControllerWorld({ withKube: false });
-    world.cloud.fault = (action, moment) => {
-      if (action === 'DetachVolume' && moment === 'before') throw lost(action);
-    };
-    await world.refusal('CreateVolume', { name: 'pvc-0c1d2e3f-4a5b-6c7d-8e9f-a0b1c2d3e4f5' });
-    world.cloud.fault = () => undefined;
-    const born = world.cloud.serverOf(ID)!;
+    const born = await leaveAtBirth(world);
     await world.cloud.volumes.detach({ volumeId: ID, serverName: born }, new AbortController().signal);
     await world.clock.sleep(60_000);
     await world.call('ControllerPublishVolume', { volume_id: ID, node_id: born });
@@ -443,3 +427,13 @@ describe('ControllerPublishVolume', () => {
     });
   }
 });
+
+/** Makes the disk, which stays where it was born. @returns the server's name */
+async function leaveAtBirth(world: ControllerWorld): Promise<string> {
+  world.cloud.fault = (action, moment) => {
+    if (action === 'DetachVolume' && moment === 'before') throw lost(action);
+  };
+  await world.refusal('CreateVolume', { name: 'pvc-0c1d2e3f-4a5b-6c7d-8e9f-a0b1c2d3e4f5' });
+  world.cloud.fault = () => undefined;
+  return world.cloud.serverOf(ID)!;
+}

@@ -18,7 +18,8 @@ describe('VolumeLimit', () => {
   });
   afterEach(() => machine.stop());
 
-  const limit = (options: VolumeLimitOptions = {}): VolumeLimit => new VolumeLimit(service, options);
+  const limit = ({ attachedVolumes, ...options }: VolumeLimitOptions & Partial<NodeService> = {}): VolumeLimit =>
+    new VolumeLimit({ ...service, attachedVolumes }, options);
   const plug = async (slot: number): Promise<string> => {
     await machine.addDisk(`disk${slot}`, DISK_BYTES);
     await machine.plug(slot, `disk${slot}`);
